@@ -1,0 +1,34 @@
+"""Channels: how a frozen message leaves the house, and what was answered.
+
+A channel is small on purpose. It freezes content into bytes without any connection (`freeze`, a pure function),
+and it delivers frozen bytes and tells what became of each message (`deliver`). What concerns one message is a
+`Receipt`; what concerns the server as a whole is the exception `ChannelDown`, and the message in hand was not given
+to it. A channel refuses what it cannot carry, with the reason; it never drops a part in silence.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from emailketing.model import Claim, Content, Envelope, Frozen, Receipt, Sender
+
+
+class Channel(Protocol):
+    """The interface of every channel; tests/contract/test_channels.py holds each of them to it."""
+
+    name: str
+
+    def freeze(self, envelope: Envelope, content: Content, sender: Sender) -> Frozen:
+        """The bytes that will be sent for this message; the same arguments give the same bytes. Needs no connection."""
+
+    def open(self) -> None:
+        """Make sure that there is a usable line to the server; a usable open line costs nothing.
+
+        Raises ChannelDown when there is none to be had, which is no message's fault.
+        """
+
+    def deliver(self, claim: Claim) -> Receipt:
+        """Send one message over the open line and tell what was answered. Never raises for what the server does."""
+
+    def close(self) -> None:
+        """Take leave of the server. May be called at any time and more than once."""

@@ -1,0 +1,276 @@
+"""The words of eMailketing as frozen records: events, envelopes, messages, receipts and the states of a message.
+
+Everything here is a value without a connection. Times are aware datetimes in UTC; ages and waits are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any, TypeVar
+from urllib.parse import quote, unquote
+
+T = TypeVar("T")
+
+
+class Kind(StrEnum):
+    """The four kinds of mailing."""
+
+    NOTIFICATION = "notification"  # a document was saved
+    REPORT = "report"  # a time came
+    CAMPAIGN = "campaign"  # the company advertises
+    GREETING = "greeting"  # a special date
+
+
+class Lane(StrEnum):
+    """Messages queue by lane, so that a bulk send never delays an instant one."""
+
+    INSTANT = "instant"
+    REPORT = "report"
+    BULK = "bulk"
+
+
+class OnUnknown(StrEnum):
+    """What follows when nobody can know whether a message was accepted (a crash, a lost answer)."""
+
+    AGAIN = "again"  # documents and reports: send again, same Message-ID, and record the decision
+    NEVER = "never"  # advertising and greetings: leave it; a missing greeting is better than two
+
+
+class State(StrEnum):
+    """Where a message stands. `TRANSITIONS` says where it may go from there."""
+
+    HELD = "held"  # waits until a person approves it
+    QUEUED = "queued"  # may be sent as soon as next_attempt_at has come
+    SENDING = "sending"  # given to a connection; at most one message per connection stands here
+    ACCEPTED = "accepted"  # the server took responsibility (SMTP 250)
+    REFUSED = "refused"  # the server will never take it (5xx), or every attempt was used up
+    UNKNOWN = "unknown"  # was sending when the process died or the answer was lost; may have arrived
+    UNADDRESSED = "unaddressed"  # final: no usable address; the reason says what is wrong with it
+    SUPPRESSED = "suppressed"  # final: this address must not be written to by this class of mailing
+    EXPIRED = "expired"  # final: too old to help anybody
+    CANCELLED = "cancelled"  # final: a person took it back
+
+
+TRANSITIONS: Mapping[State, frozenset[State]] = {
+    State.HELD: frozenset({State.QUEUED, State.CANCELLED, State.EXPIRED, State.SUPPRESSED}),
+    State.QUEUED: frozenset({State.SENDING, State.HELD, State.CANCELLED, State.EXPIRED, State.SUPPRESSED}),
+    # A sending message has no way to cancelled or expired: only its receipt, or the lack of one, moves it on.
+    State.SENDING: frozenset({State.ACCEPTED, State.QUEUED, State.REFUSED, State.UNKNOWN}),
+    # accepted/refused: a late receipt, or a person found out; queued: again by policy or person; cancelled: dropped.
+    State.UNKNOWN: frozenset({State.ACCEPTED, State.REFUSED, State.QUEUED, State.CANCELLED}),
+    # What has ended comes back only because a person asks for it to be sent again.
+    State.ACCEPTED: frozenset({State.QUEUED}),
+    State.REFUSED: frozenset({State.QUEUED}),
+    State.EXPIRED: frozenset({State.QUEUED}),
+    State.CANCELLED: frozenset({State.QUEUED}),
+    State.UNADDRESSED: frozenset(),
+    State.SUPPRESSED: frozenset(),
+}
+
+#: States in which nothing more happens by itself.
+FINAL = frozenset(State) - {State.HELD, State.QUEUED, State.SENDING, State.UNKNOWN}
+
+
+class Outcome(StrEnum):
+    """What became of one delivery attempt."""
+
+    ACCEPTED = "accepted"
+    LATER = "later"  # 4xx, or the line broke before the message was complete: certainly not accepted
+    REFUSED = "refused"  # 5xx, or this channel can never carry the message
+    UNKNOWN = "unknown"  # the message was complete and the answer never came
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the channel answered for one message.
+
+    `code` is the server's reply code (SMTP, HTTP) or None when there was no reply. `at` is the time of the answer.
+    """
+
+    outcome: Outcome
+    at: datetime
+    code: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mailing:
+    """A declared kind of message; `name` ties DAG, SQL, template folder and golden case together."""
+
+    name: str
+    kind: Kind = Kind.NOTIFICATION
+    channels: tuple[str, ...] = ("email",)
+    expires_after_s: float | None = None  # an event older than this becomes a message in state expired
+    on_unknown: OnUnknown = OnUnknown.AGAIN
+
+    @property
+    def lane(self) -> Lane:
+        """The lane in which this mailing's messages queue."""
+        return {Kind.NOTIFICATION: Lane.INSTANT, Kind.REPORT: Lane.REPORT}.get(self.kind, Lane.BULK)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in the ERP: one row of a notification's query, and its lines.
+
+    `variables` is what the template sees: every column of the row by name, and `lines`, a list of rows.
+    """
+
+    mailing: str
+    document: str
+    version: str
+    changed_at: datetime
+    variables: Mapping[str, Any]
+    silent: bool = False  # imported data: nobody is told
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Whom a message is for. `address` is an e-mail address or a phone number, as the channel wants it."""
+
+    address: str
+    name: str = ""
+    language: str = ""
+
+
+def message_key(mailing: str, document: str, version: str, channel: str, address: str) -> str:
+    """The identity of a message, readable and unambiguous: its parts, percent-encoded where they hold ':' or '%'.
+
+    Two messages with equal keys are the same message, whoever builds them and how often.
+    """
+    return ":".join(
+        quote(part, safe=" /@+-_.,#$&'()*;=?[]~!") for part in (mailing, document, version, channel, address)
+    )
+
+
+def key_parts(key: str) -> tuple[str, ...]:
+    """The five parts of a message key, as they were given to `message_key`."""
+    return tuple(unquote(part) for part in key.split(":"))
+
+
+def message_id(key: str, domain: str) -> str:
+    """The Message-ID that belongs to a key for ever: sent again, a mail client shows the message once (RFC 5322 3.6.4)."""
+    return f"<{sha256(key.encode()).hexdigest()[:40]}@{domain}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """All that is known of a message before it is rendered: who, what about, by which way, until when.
+
+    An envelope in a final state (unaddressed, suppressed, expired) is never rendered; it is kept with its reason.
+    """
+
+    mailing: str
+    document: str
+    version: str
+    channel: str
+    recipient: Recipient
+    lane: Lane
+    on_unknown: OnUnknown
+    event_at: datetime  # when the ERP changed the document
+    created_at: datetime  # when the sweep saw it; becomes the Date header
+    expires_at: datetime | None = None
+    state: State = State.QUEUED
+    reason: str = ""
+
+    @property
+    def key(self) -> str:
+        """The message's identity."""
+        return message_key(self.mailing, self.document, self.version, self.channel, self.recipient.address)
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that travels with a message. With a `content_id` it is an inline picture of the HTML part."""
+
+    filename: str
+    media_type: str
+    data: bytes
+    content_id: str = ""
+
+    @property
+    def sha256(self) -> str:
+        """The hex digest under which the outbox stores `data`, once for all messages that carry it."""
+        return sha256(self.data).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A rendered message: what the recipient will read."""
+
+    subject: str
+    text: str
+    html: str = ""
+    phone: str = ""
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """In whose name a message is sent. `domain` is the right side of its Message-IDs."""
+
+    address: str
+    name: str = ""
+    reply_to: str = ""
+
+    @property
+    def domain(self) -> str:
+        """The sender's domain."""
+        return self.address.rpartition("@")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """The bytes that will go over the wire, for ever: they are built once and never again.
+
+    `wire` holds everything but the attachments' bodies; `inserts` says at which offset of `wire` (ascending) the
+    body of which blob belongs, so that a PDF for ten thousand recipients is stored once, by its sha256.
+    `blobs` are those attachments' raw bytes by sha256 (empty when read back without them).
+    How a blob is encoded into the wire is the channel's affair; it must be a pure function of the blob.
+    """
+
+    wire: bytes
+    inserts: tuple[tuple[int, str], ...] = ()
+    blobs: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One mailing to one recipient by one channel, rendered and frozen; `frozen` is None in a state that is never sent."""
+
+    envelope: Envelope
+    sender: str = ""  # envelope sender
+    subject: str = ""
+    message_id: str = ""
+    frozen: Frozen | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A message that a delivery process holds by lease, with the bytes to send."""
+
+    id: int
+    key: str
+    channel: str
+    sender: str  # envelope sender, as in MAIL FROM
+    address: str  # envelope recipient, as in RCPT TO
+    message_id: str
+    attempts: int  # earlier attempts
+    frozen: Frozen
+
+
+def masked(address: str) -> str:
+    """An address for logs: enough to recognise it when you know it, not enough to write to it."""
+    local, at, domain = address.partition("@")
+    if not at:
+        return f"…{address[-3:]}" if len(address) > 3 else "…"
+    return f"{local[:2]}…@{domain}"
+
+
+def chunks(items: Sequence[T], size: int) -> list[Sequence[T]]:
+    """`items` in runs of at most `size`, in order."""
+    return [items[start : start + size] for start in range(0, len(items), size)]

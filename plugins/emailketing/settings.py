@@ -1,0 +1,162 @@
+"""The settings: declared once here, with default and meaning; read once, by the roots.
+
+Their sources, the strongest first: the environment (EMAILKETING_<NAME>, a nested one with two underscores, such as
+EMAILKETING_COMPANY__NAME), then include/settings.yaml, then the defaults below. docs/operate.md and .env.example list
+every one of them, and a test keeps the three the same. Secrets are no settings: they stand in Airflow Connections.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+
+from emailketing.errors import SettingsError, nearest
+from emailketing.model import Sender
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+class Section(BaseModel):
+    """A group of settings; a misspelt name in it is an error, not a silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Company(Section):
+    """Who sends: printed on every document and mail."""
+
+    name: str = Field("Petrolera del Este S.A.", description="The company's name.")
+    tax_id: str = Field("80012345-6", description="Tax number (RUC), printed on documents.")
+    address: str = Field("Avda. San Blas 1250\nCiudad del Este, Paraguay", description="Postal address, one line each.")
+    phone: str = Field("+595 61 500 700", description="Telephone, printed on documents.")
+    email: str = Field("contacto@petroleradeleste.example", description="Where people may ask.")
+    website: str = Field("", description="Web address, printed when not empty.")
+    logo: str = Field("assets/logo.svg", description="Logo, a PNG or SVG file relative to include/; empty for none.")
+    territory: str = Field("PY", description="ISO 3166 code; makes 'es' into 'es_PY' for numbers and dates.")
+    language: str = Field("es", description="Language of recipients for whom the ERP names none.")
+    timezone: str = Field("America/Asuncion", description="The company's timezone, for dates shown to people.")
+    currency: str = Field("PYG", description="ISO 4217 code where a document names none.")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        return _zone(value)
+
+
+class Outgoing(Section):
+    """In whose name messages go out."""
+
+    address: str = Field("avisos@petroleradeleste.example", description="From address and envelope sender.")
+    name: str = Field("", description="Name beside the From address; the company's when empty.")
+    reply_to: str = Field("", description="Where answers go; the From address when empty.")
+
+
+class Sweep(Section):
+    """How the ERP is watched."""
+
+    erp_timezone: str = Field("America/Asuncion", description="Zone of the ERP's times that carry none.")
+    poll_s: float = Field(1.0, gt=0, description="Seconds between two looks at the ERP.")
+    wake_s: float = Field(
+        60.0, gt=0, description="The longest the sensor waits before it wakes the sweep without an event."
+    )
+    linger_s: float = Field(45.0, ge=0, description="The sweep goes on looking until nothing came for this long.")
+    linger_most_s: float = Field(1800.0, gt=0, description="A lingering sweep ends after this long, whatever comes.")
+    overlap_s: float = Field(
+        900.0, ge=0, description="How far behind the cursor rows are read again: the longest transaction of the ERP."
+    )
+
+    @field_validator("erp_timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        return _zone(value)
+
+
+class Delivery(Section):
+    """How messages are sent and tried again."""
+
+    batch: int = Field(100, ge=1, description="Messages that a delivery process claims at once.")
+    connections: int = Field(1, ge=1, description="SMTP connections that one drain opens side by side.")
+    lease_s: float = Field(
+        300.0, gt=0, description="How long a claim holds; a process silent for longer counts as dead."
+    )
+    timeout_s: float = Field(30.0, gt=0, description="How long the server may take for one answer.")
+    attempts: int = Field(12, ge=1, description="Attempts before a message is given up as refused.")
+    backoff_s: float = Field(30.0, gt=0, description="Wait after the first failed attempt; doubles with each one.")
+    backoff_most_s: float = Field(14400.0, gt=0, description="The longest wait between two attempts.")
+    keep_days: int = Field(400, ge=1, description="Ended messages older than this are pruned.")
+    keep_content_days: int = Field(120, ge=1, description="The frozen bytes of ended messages are kept this long.")
+
+
+class Settings(BaseSettings):
+    """All settings. Use `load()`; building this class directly is for tests."""
+
+    model_config = SettingsConfigDict(env_prefix="EMAILKETING_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    include: Path = Field(PROJECT / "include", description="Folder of sql/, templates/, assets/ and settings.yaml.")
+    dags: Path = Field(PROJECT / "dags", description="Folder of the DAG files.")
+    company: Company = Company()
+    sender: Outgoing = Outgoing()
+    sweep: Sweep = Sweep()
+    delivery: Delivery = Delivery()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment before settings.yaml; nothing else is read."""
+        yaml = YamlConfigSettingsSource(settings_cls, yaml_file=settings_file())
+        return init_settings, env_settings, yaml
+
+    def mail_sender(self) -> Sender:
+        """The sender of e-mails, with the company's name where no other is set."""
+        return Sender(self.sender.address, self.sender.name or self.company.name, self.sender.reply_to)
+
+
+def settings_file() -> Path:
+    """Where the YAML file is looked for: settings.yaml in the include folder."""
+    return Path(os.environ.get("EMAILKETING_INCLUDE") or PROJECT / "include") / "settings.yaml"
+
+
+@cache
+def load() -> Settings:
+    """The settings of this process. Raises SettingsError that names the wrong one and the nearest right one."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(_explained(error)) from None
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except Exception:
+        raise ValueError(f"{value!r} is no timezone of the IANA list, such as America/Asuncion") from None
+    return value
+
+
+def _explained(error: ValidationError) -> str:
+    lines = [_problem(tuple(map(str, item["loc"])), item["type"], item["msg"]) for item in error.errors()]
+    return "\n".join([f"Settings ({settings_file()} and EMAILKETING_* in the environment) cannot be used:", *lines])
+
+
+def _problem(place: tuple[str, ...], kind: str, message: str) -> str:
+    name = ".".join(place)
+    if kind != "extra_forbidden":
+        return f"  {name}: {message}"
+    model: type[BaseModel] = Settings
+    for part in place[:-1]:
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return f"  {name}: no such setting."
+        model = annotation
+    return f"  {name}: no such setting. {nearest(place[-1], model.model_fields)}"
