@@ -278,7 +278,7 @@ def test_a_server_that_wants_a_login_makes_messages_wait_and_then_the_channel_is
         receipt = deliver(channel)
         assert (receipt.outcome, receipt.code) == (L, 530)
         for _ in range(2):
-            with pytest.raises(ChannelDown, match="530 5.7.0 Authentication required"):
+            with pytest.raises(ChannelDown, match=r"530 5\.7\.0 Authentication required"):
                 channel.open()
         assert channel.deliver(claim()).outcome is L
         server.login = None
@@ -366,7 +366,7 @@ def test_an_error_that_speaks_for_itself_passes_unchanged():
     def connect():
         raise ChannelDown("The Connection smtp is missing.")
 
-    with pytest.raises(ChannelDown, match="^The Connection smtp is missing.$"):
+    with pytest.raises(ChannelDown, match=r"^The Connection smtp is missing\.$"):
         Smtp(connect).open()
 
 
