@@ -182,7 +182,7 @@ def _options(home: Path, port: int, log_ports: Sequence[int], dags: Path) -> dic
 
 
 def _copy_database(source: Path, target: Path) -> None:
-    """Copy a SQLite database with what still stands in its write-ahead log; the target appears complete or not at all."""
+    """Copy a SQLite database with its write-ahead log; the target appears complete or not at all."""
     part = target.with_suffix(".part")
     with contextlib.closing(sqlite3.connect(source)) as old, contextlib.closing(sqlite3.connect(part)) as new:
         old.backup(new)

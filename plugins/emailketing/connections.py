@@ -21,7 +21,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -32,6 +31,8 @@ from emailketing.errors import ChannelDown, SettingsError
 
 if TYPE_CHECKING:
     from smtplib import SMTP
+
+TEXTS = ("conn_type", "host", "schema", "login", "password")
 
 #: SQLAlchemy's name for a type of connection; another type is taken as it is.
 DRIVERS = {
@@ -65,24 +66,12 @@ class Link:
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-def erp() -> Engine:
-    """An engine on the ERP's database. Raises SettingsError; whether the database answers shows at the first query."""
-    return engine("erp", must_exist=True)
-
-
-def outbox() -> Engine:
-    """An engine on the outbox's database. Raises SettingsError."""
-    return engine("emailketing")
-
-
-def engine(name: str, *, must_exist: bool = False) -> Engine:
+def engine(name: str) -> Engine:
     """An engine on the database of the Airflow Connection `name`.
 
-    With `must_exist`, a SQLite file that is not there is an error: SQLite would make an empty one.
+    Raises SettingsError; whether the database answers shows at the first query.
     """
-    address = url(lookup(name))
-    if must_exist and not _is_there(address):
-        raise SettingsError(f"There is no database file {address.database!r}.", hint=_where(name))
+    address = url(name)
     try:
         return create_engine(address, pool_pre_ping=True, hide_parameters=True, connect_args=_connect_args(address))
     except ImportError as error:
@@ -97,7 +86,12 @@ def engine(name: str, *, must_exist: bool = False) -> Engine:
         ) from None
 
 
-def url(link: Link) -> URL:
+def url(name: str) -> URL:
+    """The SQLAlchemy URL of the Airflow Connection `name`. Raises SettingsError."""
+    return database_url(lookup(name))
+
+
+def database_url(link: Link) -> URL:
     """The SQLAlchemy URL of a database connection.
 
     Extras become arguments of the driver; `sqlalchemy_url` replaces everything, `sqlalchemy_scheme` the driver alone.
@@ -109,9 +103,9 @@ def url(link: Link) -> URL:
     driver = str(
         link.extra.get("sqlalchemy_scheme") or DRIVERS.get(link.conn_type, link.conn_type.replace("_", "+", 1))
     )
-    if driver.startswith("sqlite"):
-        return URL.create(driver, database=_sqlite_path(link), query=_arguments(link))
     arguments = _arguments(link)
+    if driver.startswith("sqlite"):
+        return URL.create(driver, database=_sqlite_path(link), query=arguments)
     # Oracle knows a database by SID (the schema) or by service name, never both.
     database = None if "service_name" in arguments else link.schema
     return URL.create(
@@ -119,13 +113,13 @@ def url(link: Link) -> URL:
     )
 
 
-def smtp(timeout_s: float) -> Callable[[], SMTP]:
-    """A function that opens a line to the mail server, with TLS and login as the Airflow Connection `smtp` says.
+def smtp_line(name: str, timeout_s: float) -> Callable[[], SMTP]:
+    """A function that opens a line to the mail server, with TLS and login as the Airflow Connection `name` says.
 
     No answer of the server may take longer than `timeout_s`. The connection is looked up once, here (SettingsError);
     the function raises OSError, smtplib.SMTPException, or ChannelDown when the login has failed for another reason.
     """
-    link = lookup("smtp")
+    link = lookup(name)
     _check_smtp(link)
     with _airflow_as_library():
         from airflow.providers.smtp.hooks.smtp import SmtpHook
@@ -133,7 +127,7 @@ def smtp(timeout_s: float) -> Callable[[], SMTP]:
         from airflow.sdk.exceptions import AirflowException
 
     connection = Connection(
-        conn_id="smtp",
+        conn_id=name,
         conn_type="smtp",
         host=link.host,
         login=link.login or None,
@@ -151,7 +145,7 @@ def smtp(timeout_s: float) -> Callable[[], SMTP]:
 
     def connect() -> SMTP:
         try:
-            client = cast("SMTP", Hook("smtp").get_conn()._smtp_client)
+            client = cast("SMTP", Hook(name).get_conn()._smtp_client)
         except (AirflowException, RuntimeError) as error:
             raise ChannelDown(f"No line to the mail server {link.host}: {error}") from None
         assert client.sock
@@ -176,8 +170,7 @@ def _from_airflow(name: str) -> Link | None:
         found = BaseHook.get_connection(name)
     except AirflowNotFoundException:
         return None  # or malformed in the environment, which Airflow does not tell apart
-    texts = (found.conn_type, found.host, found.schema, found.login, found.password)
-    return Link(name, *(text or "" for text in texts), found.port, _extra(name, found.extra))
+    return _link(name, {key: getattr(found, key) for key in (*TEXTS, "port", "extra")})
 
 
 def _from_environment(name: str) -> Link:
@@ -192,9 +185,13 @@ def _from_environment(name: str) -> Link:
 
 def _from_json(name: str, text: str) -> Link:
     given = json.loads(text)
-    texts = (str(given.get(key) or "") for key in ("conn_type", "host", "schema", "login", "password"))
+    return _link(name, {**given, "conn_type": str(given.get("conn_type") or "").replace("-", "_")})
+
+
+def _link(name: str, given: Mapping[str, Any]) -> Link:
+    texts = {key: str(given.get(key) or "") for key in TEXTS}
     port = int(given["port"]) if given.get("port") else None
-    return Link(name, *texts, port, _extra(name, given.get("extra")))
+    return Link(name=name, port=port, extra=_extra(name, given.get("extra")), **texts)
 
 
 def _from_uri(name: str, text: str) -> Link:
@@ -267,19 +264,14 @@ def _connect_args(address: URL) -> dict[str, int]:
     return {argument: 10} if argument and argument not in address.query else {}
 
 
-def _is_there(address: URL) -> bool:
-    path = address.database or ""
-    named = address.get_backend_name() == "sqlite" and path not in ("", ":memory:") and not path.startswith("file:")
-    return not named or Path(path).is_file()
-
-
 def _check_smtp(link: Link) -> None:
     if not link.host:
-        raise SettingsError("The Airflow Connection 'smtp' has no host.", hint=_where("smtp"))
+        raise SettingsError(f"The Airflow Connection {link.name!r} has no host.", hint=_where(link.name))
     for key in ("disable_tls", "disable_ssl"):
-        if str(link.extra.get(key, "")).lower() in ("false", "0", "no") and link.extra[key]:
+        value = link.extra.get(key)
+        if isinstance(value, str) and value.lower() in ("false", "0", "no"):
             raise SettingsError(
-                f"The Airflow Connection 'smtp' says {key}={link.extra[key]!r}, and Airflow takes any text for yes.",
+                f"The Airflow Connection {link.name!r} says {key}={value!r}, and Airflow takes any text for yes.",
                 hint=f"Leave {key} out, or write the connection as JSON with true and false.",
             )
 

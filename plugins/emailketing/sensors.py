@@ -7,7 +7,8 @@ harmless. It wakes the sweep
 - when, while it listens, rows appear that are older than the cursor: they were committed late;
 - after `wake_s` in any case: what was committed late between two sensors, and errors, wait for no event.
 
-News that woke a sweep once wakes no second one by itself: a sweep that fails on it must not be started every second.
+What woke a sweep once wakes no second one as long as it looks the same: a sweep that fails must not be started every
+second, and of two sensors that listen at the same time only one wakes.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from airflow.sdk import BaseSensorOperator
 from airflow.triggers.base import BaseTrigger, StartTriggerArgs, TaskSuccessEvent, TriggerEvent
+
+from emailketing.errors import AuthoringError
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,21 @@ class Sight:
 
 
 Sights = Mapping[str, Sight]  # by mailing
+Look = Callable[[str], Sight]  # a look at one mailing
+
+
+def look_around(look: Look, mailings: Sequence[str]) -> tuple[Sights, str]:
+    """One look at each mailing: what was seen, and what went wrong. A wrong query hides its own mailing only."""
+    sights, troubles = {}, []
+    for name in mailings:
+        try:
+            sights[name] = look(name)
+        except AuthoringError as error:
+            troubles.append(str(error))
+        except Exception as error:  # the database: asking it for the next mailing would only take as long again
+            troubles.append(str(error))
+            break
+    return sights, "\n".join(troubles)
 
 
 class Watch:
@@ -54,12 +72,12 @@ class Watch:
 
     def __init__(self, woken: dict[str, Sight]) -> None:
         self._woken = woken
-        self._before: Sights = {}
+        self._before: dict[str, Sight] = {}
 
     def news(self, sights: Sights) -> list[str]:
         """The mailings for which a sweep should be woken now."""
         found = [name for name, sight in sights.items() if self._is_news(name, sight)]
-        self._before = sights
+        self._before = {**self._before, **sights}  # a mailing that could not be looked at keeps its last sight
         self._woken.update({name: sights[name] for name in found})
         return found
 
@@ -69,7 +87,7 @@ class Watch:
         return sight.is_news or sight.has_grown(self._before.get(name))
 
 
-class ErpTrigger(BaseTrigger):
+class ErpTrigger(BaseTrigger):  # type: ignore[misc]
     """Looks at the ERP every `poll_s` seconds and ends its task, with success, when there is news or after `wake_s`.
 
     An error of the ERP or the outbox is logged, once as long as it stays the same, and looked past: after `wake_s`
@@ -100,25 +118,38 @@ class ErpTrigger(BaseTrigger):
 
     async def _listen(self) -> list[str]:
         watch, told = Watch(self._woken), ""
-        look: Callable[[], Sights] | None = None
+        look: Look | None = None
         while True:
             try:
-                look = look or await asyncio.to_thread(self.looker)
-                if news := watch.news(await asyncio.to_thread(look)):
-                    return news
-                told = ""
-            except Exception as error:
-                if str(error) != told:
-                    told = str(error)
-                    self.log.warning("Cannot look at the ERP, trying on: %s", told)
+                if look is None:
+                    look = await asyncio.to_thread(self.looker)
+                sights, trouble = await asyncio.to_thread(look_around, look, self.mailings)
+            except Exception as error:  # no connection, no settings: whatever it is, it must not end the listening
+                sights, trouble = {}, str(error)
+            if trouble and trouble != told:
+                self.log.warning("Cannot look everywhere, trying on: %s", trouble)
+            told = trouble
+            if news := watch.news(sights):
+                return news
             await asyncio.sleep(self.poll_s)
 
-    def looker(self) -> Callable[[], Sights]:
-        """A function that looks once. Called, like what it gives, in a thread."""
-        raise NotImplementedError
+    def looker(self) -> Look:
+        """A function that looks at one mailing, with its connections open. It is called in a thread, as this one is."""
+        from emailketing import settings, wiring
+
+        erp, outbox, overlap = wiring.erp(), wiring.outbox(), timedelta(seconds=settings.load().sweep.overlap_s)
+
+        def look(name: str) -> Sight:
+            cursor = outbox.cursor(name)
+            if cursor is None:
+                return Sight(None, 0, None)
+            seen = erp.look(name, cursor - overlap)
+            return Sight(cursor, seen.count, seen.newest)
+
+        return look
 
 
-class ErpSensor(BaseSensorOperator):
+class ErpSensor(BaseSensorOperator):  # type: ignore[misc]
     """Succeeds when the ERP has news of one of `mailings`, and after `wake_s` seconds in any case.
 
     It is started by the scheduler in the triggerer at once: it never takes a worker's slot, and there is no worker's
