@@ -19,7 +19,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -144,10 +144,15 @@ def smtp_line(name: str, timeout_s: float) -> Callable[[], SMTP]:
             return connection
 
     def connect() -> SMTP:
-        try:
-            client = cast("SMTP", Hook(name).get_conn()._smtp_client)
-        except (AirflowException, RuntimeError) as error:
-            raise ChannelDown(f"No line to the mail server {link.host}: {error}") from None
+        hook = Hook(name)
+        with ExitStack() as failed:
+            failed.callback(lambda: hook._smtp_client and hook._smtp_client.close())  # it forgets a line without login
+            try:
+                hook.get_conn()
+            except (AirflowException, RuntimeError) as error:
+                raise ChannelDown(f"No line to the mail server {link.host}: {error}") from None
+            failed.pop_all()
+        client = cast("SMTP", hook._smtp_client)
         assert client.sock
         client.timeout = timeout_s
         client.sock.settimeout(timeout_s)
