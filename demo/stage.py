@@ -78,7 +78,9 @@ class Stage:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
             self._masked = True
         finally:
@@ -98,7 +100,13 @@ class Stage:
         with self._uninterrupted(), (self.logs / f"{name}.log").open("wb") as log:
             # Its own session: Ctrl-C reaches the stage alone, which then ends everything in order.
             process = subprocess.Popen(
-                list(argv), env=marked, cwd=cwd, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                list(argv),
+                env=marked,
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
             self._started[name] = process
         return process

@@ -64,9 +64,9 @@ class Watch:
         return found
 
     def _is_news(self, name: str, sight: Sight) -> bool:
-        if sight.has_grown(self._before.get(name)):
-            return True
-        return sight.is_news and self._woken.get(name) != sight
+        if sight == self._woken.get(name):
+            return False
+        return sight.is_news or sight.has_grown(self._before.get(name))
 
 
 class ErpTrigger(BaseTrigger):
