@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import math
+import random
 import threading
 import time
 import uuid
@@ -294,6 +295,7 @@ class Carrier:
     batch: int
     lease_s: float
     clock: Clock = utc_now
+    chance: random.Random = field(default_factory=random.Random)
     told: Callable[[Claim, Receipt], None] = lambda _claim, _receipt: None
 
 
@@ -375,7 +377,7 @@ def _carry(carrier: Carrier, channel: Channel, owner: str, claims: Sequence[Clai
             if not begun:
                 continue
             receipt = channel.deliver(claim)
-            last = _settlement(carrier, claim, receipt)
+            last = carrier.backoff.settlement(claim, receipt, carrier.chance)
             delivered.outcomes[receipt.outcome] += 1
             carrier.told(claim, receipt)
             log.info("%s to %s: %s", claim.key.partition(":")[0], masked(claim.address), receipt.outcome)
@@ -396,17 +398,6 @@ def _step(carrier: Carrier, owner: str, last: Settlement | None, begin: int | No
                 raise
             log.warning("the outbox does not answer; the receipt of message %s is kept and written again", last.id)
             time.sleep(0.5)
-
-
-def _settlement(carrier: Carrier, claim: Claim, receipt: Receipt) -> Settlement:
-    attempts = claim.attempts + 1
-    later = receipt.outcome is Outcome.LATER
-    return Settlement(
-        id=claim.id,
-        receipt=receipt,
-        next_attempt_at=receipt.at + timedelta(seconds=carrier.backoff.wait_s(attempts)) if later else None,
-        gave_up=later and attempts >= carrier.backoff.attempts,
-    )
 
 
 def keep_house(outbox: Outbox, backoff: Backoff, now: datetime) -> Counter[str]:

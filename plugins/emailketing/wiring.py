@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import smtplib
 from collections.abc import Callable
 from functools import cache
 from zoneinfo import ZoneInfo
-
-from sqlalchemy import Engine
 
 from emailketing import connections, settings
 from emailketing.channels import Channel
@@ -18,20 +17,22 @@ from emailketing.render import Renderer
 from emailketing.road import Carrier, Sweeper
 
 
+@cache
 def erp() -> Erp:
     """The ERP of the connection `erp`, with the queries of include/sql."""
     chosen = settings.load()
-    return Erp(_engine("erp"), chosen.include / "sql", ZoneInfo(chosen.sweep.erp_timezone))
+    return Erp(connections.erp(), chosen.include / "sql", ZoneInfo(chosen.sweep.erp_timezone))
 
 
 @cache
 def outbox() -> Outbox:
     """The outbox of the connection `emailketing`, its schema brought up to date."""
-    ledger = Outbox.open(connections.url("emailketing"))
+    ledger = Outbox(connections.outbox())
     ledger.migrate()
     return ledger
 
 
+@cache
 def renderer() -> Renderer:
     """The templates of the include folder, with the company's identity."""
     chosen = settings.load()
@@ -39,9 +40,17 @@ def renderer() -> Renderer:
 
 
 def email() -> Channel:
-    """A channel to the mail server of the connection `smtp`; its line is opened when first needed."""
-    timeout_s = settings.load().delivery.timeout_s
-    return Smtp(connections.smtp_line("smtp", timeout_s), timeout_s=timeout_s)
+    """A channel to the mail server of the connection `smtp`, which is looked up when a line is first needed."""
+    return Smtp(_line, timeout_s=settings.load().delivery.timeout_s)
+
+
+def _line() -> smtplib.SMTP:
+    return _lines()()
+
+
+@cache
+def _lines() -> Callable[[], smtplib.SMTP]:
+    return connections.smtp(settings.load().delivery.timeout_s)
 
 
 def sweeper() -> Sweeper:
@@ -74,8 +83,3 @@ def carrier(told: Callable[[Claim, Receipt], None] | None = None) -> Carrier:
         lease_s=chosen.lease_s,
         told=told or (lambda _claim, _receipt: None),
     )
-
-
-@cache
-def _engine(name: str) -> Engine:
-    return connections.engine(name)
