@@ -153,7 +153,7 @@ def key_parts(key: str) -> tuple[str, ...]:
 
 
 def message_id(key: str, domain: str) -> str:
-    """The Message-ID that belongs to a key for ever: sent again, a mail client shows the message once (RFC 5322 3.6.4)."""
+    """The Message-ID that belongs to a key for ever: sent again, a client shows it once (RFC 5322 3.6.4)."""
     return f"<{sha256(key.encode()).hexdigest()[:40]}@{domain}>"
 
 
@@ -240,7 +240,7 @@ class Frozen:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One mailing to one recipient by one channel, rendered and frozen; `frozen` is None in a state that is never sent."""
+    """One mailing to one recipient by one channel, rendered and frozen; `frozen` is None when it is never sent."""
 
     envelope: Envelope
     sender: str = ""  # envelope sender

@@ -1,0 +1,25 @@
+"""Instant notifications: whoever a saved document concerns hears of it within seconds.
+
+`watch` only looks at the ERP. When something was committed (and once a minute in any case) it wakes `sweep`, which
+puts a message for every new document into the outbox, sends them, and lingers for those that follow.
+Clearing or repeating a run sends nothing twice: the outbox knows every message by its key.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG
+
+from emailketing.tasks import notification, notify
+
+with DAG(
+    "notifications",
+    schedule="@continuous",
+    max_active_runs=1,
+    catchup=False,
+    doc_md=__doc__,
+    tags=["notification"],
+    default_args={"owner": "operations", "retries": 2, "retry_delay": timedelta(seconds=10)},
+):
+    notify(
+        notification("purchase_order", expires_after=timedelta(days=7)),
+    )

@@ -1,0 +1,189 @@
+"""A real Airflow on embedded defaults: SQLite below var/, own free ports, a fixed login, nothing left behind.
+
+::
+
+    with Stage(Path("var")) as stage:
+        airflow = LocalAirflow(stage, {"erp": "sqlite:////…/erp.db", "smtp": "smtp://127.0.0.1:2525/?…"})
+        airflow.start(["notifications", "outbox"])        # returns when these DAGs are served and scheduled
+        airflow.wait_for("notifications", "listen", "deferred")
+        print(airflow.url)                                # log in as admin/admin or viewer/viewer
+
+The four components are started one by one and not by `airflow standalone`: that one does not notice when a component
+dies, hides their output in one stream, leaves its children behind on SIGTERM, and costs one more Python process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import json
+import os
+import secrets
+import shutil
+import sqlite3
+import sys
+import time
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from demo.stage import Stage, StageError, free_ports
+
+PROJECT = Path(__file__).resolve().parents[1]
+USERS = {"admin": "admin", "viewer": "viewer"}  # name (and password) to role
+COMPONENTS = ("scheduler", "dag-processor", "triggerer", "api-server")
+HEALTH = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+
+
+class LocalAirflow:
+    """Airflow's components as processes of a stage.
+
+    `connections` are Airflow Connections by name, as URI or JSON. `env` is added to every component's environment,
+    the strongest. Runs of an earlier start are forgotten: what was running when a stage ended would otherwise be
+    waited for.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        connections: Mapping[str, str],
+        *,
+        dags: Path = PROJECT / "dags",
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.stage = stage
+        self.home = stage.var / "airflow"
+        self.port, *log_ports = free_ports(3)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.env = {
+            **_inherited(),
+            **_options(self.home, self.port, log_ports, dags),
+            **{f"AIRFLOW_CONN_{name.upper()}": value for name, value in connections.items()},
+            **(env or {}),
+        }
+        self._token = ""
+
+    def start(self, dags: Sequence[str], *, at_most_s: float = 180) -> float:
+        """Start all components; gives the seconds until they are healthy and `dags` are scheduled.
+
+        Raises StageError when a component dies, a DAG file has an import error or the time is over.
+        """
+        begin = time.monotonic()
+        self._prepare()
+        self.stage.say("  starting Airflow (scheduler, dag-processor, triggerer, api-server)")
+        for component in COMPONENTS:
+            self.stage.start(f"airflow-{component}", self._command(component), env=self.env)
+        self.stage.wait("Airflow", self.healthy, at_most_s=at_most_s)
+        self.stage.wait("the DAGs", lambda: self._scheduled(dags), at_most_s=at_most_s)
+        return time.monotonic() - begin
+
+    def healthy(self) -> bool:
+        """Whether all components answer and say that they are well."""
+        try:
+            health = self.get("/api/v2/monitor/health")
+        except (OSError, ValueError):
+            return False
+        return all((health.get(name) or {}).get("status") == "healthy" for name in HEALTH)
+
+    def get(self, path: str) -> Any:
+        """The JSON that Airflow's REST API answers to the administrator. Raises OSError."""
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        with urllib.request.urlopen(urllib.request.Request(self.url + path, headers=headers), timeout=10) as answer:
+            return json.load(answer)
+
+    def state(self, dag: str, task: str) -> str | None:
+        """The state of the task's instance in the latest run of the DAG; None when there is none yet."""
+        runs = self.get(f"/api/v2/dags/{dag}/dagRuns?order_by=-run_after&limit=1")["dag_runs"]
+        if not runs:
+            return None
+        instance = self.get(f"/api/v2/dags/{dag}/dagRuns/{runs[0]['dag_run_id']}/taskInstances/{task}")
+        return str(instance["state"]) if instance["state"] else None
+
+    def wait_for(self, dag: str, task: str, state: str, *, at_most_s: float = 60) -> float:
+        """Wait until the task stands in `state` in the DAG's latest run, for example a sensor in deferred."""
+        return self.stage.wait(f"{dag}.{task}", lambda: self._stands(dag, task, state), at_most_s=at_most_s)
+
+    def _stands(self, dag: str, task: str, state: str) -> bool:
+        with contextlib.suppress(OSError):
+            return self.state(dag, task) == state
+        return False
+
+    def _command(self, component: str) -> list[str]:
+        more = ["--workers", "1"] if component == "api-server" else []
+        return [sys.executable, "-m", "airflow", component, *more]
+
+    def _prepare(self) -> None:
+        """A fresh home with a migrated database: from the template, which costs 10 s once for a version of Airflow."""
+        template = self.stage.var / f"airflow-{importlib.metadata.version('apache-airflow')}.db"
+        shutil.rmtree(self.home, ignore_errors=True)
+        self.home.mkdir(parents=True)
+        (self.home / "passwords.json").write_text(json.dumps({name: name for name in USERS}))
+        database = self.home / "airflow.db"
+        if template.exists():
+            shutil.copy(template, database)
+            return
+        self.stage.say("  creating Airflow's database (once)")
+        self.stage.run("airflow-db", [sys.executable, "-m", "airflow", "db", "migrate"], env=self.env)
+        _copy_database(database, template)
+
+    def _scheduled(self, dags: Sequence[str]) -> bool:
+        with contextlib.suppress(OSError):  # not yet there, or slow while everything starts
+            self._token = self._token or self._login()
+            self._check_imports()
+            return all(self.get(f"/api/v2/dags/{dag}")["is_paused"] is False for dag in dags)
+        return False
+
+    def _check_imports(self) -> None:
+        broken = self.get("/api/v2/importErrors")["import_errors"]
+        if broken:
+            told = "\n".join(f"--- {each['filename']}\n{each['stack_trace']}" for each in broken)
+            raise StageError(f"Airflow cannot import {len(broken)} DAG file(s).\n{told}")
+
+    def _login(self) -> str:
+        body = json.dumps({"username": "admin", "password": "admin"}).encode()
+        request = urllib.request.Request(f"{self.url}/auth/token", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return str(json.load(answer)["access_token"])
+
+
+def _inherited() -> dict[str, str]:
+    """This process's environment without what would lead to another Airflow."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "_AIRFLOW"))}
+
+
+def _options(home: Path, port: int, log_ports: Sequence[int], dags: Path) -> dict[str, str]:
+    options = {
+        "CORE__DAGS_FOLDER": dags,
+        "CORE__PLUGINS_FOLDER": PROJECT / "plugins",
+        "CORE__LOAD_EXAMPLES": False,
+        "CORE__DAGS_ARE_PAUSED_AT_CREATION": False,
+        "CORE__EXECUTOR": "LocalExecutor",
+        "CORE__PARALLELISM": 4,
+        "CORE__FERNET_KEY": "",
+        "CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in USERS.items()),
+        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": home / "passwords.json",
+        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        "API__HOST": "127.0.0.1",
+        "API__PORT": port,
+        "API__BASE_URL": f"http://127.0.0.1:{port}",
+        "API__SECRET_KEY": secrets.token_urlsafe(32),
+        "API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
+        "LOGGING__BASE_LOG_FOLDER": home / "logs",
+        "LOGGING__WORKER_LOG_SERVER_PORT": log_ports[0],
+        "LOGGING__TRIGGER_LOG_SERVER_PORT": log_ports[1],
+        "DAG_PROCESSOR__REFRESH_INTERVAL": 10,
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 10,
+        "WORKERS__MIN_HEARTBEAT_INTERVAL": 1,
+        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.5,
+    }
+    return {"AIRFLOW_HOME": str(home), **{f"AIRFLOW__{name}": str(value) for name, value in options.items()}}
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    """Copy a SQLite database with its write-ahead log; the target appears complete or not at all."""
+    part = target.with_suffix(".part")
+    with contextlib.closing(sqlite3.connect(source)) as old, contextlib.closing(sqlite3.connect(part)) as new:
+        old.backup(new)
+    part.replace(target)

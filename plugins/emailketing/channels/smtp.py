@@ -1,0 +1,350 @@
+"""E-mail by SMTP: frozen bytes over one line, and for each message what the server answered.
+
+One command, one answer; nothing is pipelined, so that it is always clear which message an answer belongs to. The body
+is written first and the final dot by itself: as long as the dot has not been handed to the kernel, no server can have
+accepted the message, and a broken line means *later*, not *unknown*.
+"""
+
+from __future__ import annotations
+
+import select
+import smtplib
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import NamedTuple, NoReturn
+
+from emailketing.channels import wire
+from emailketing.channels.headers import mailbox, one_line
+from emailketing.errors import ChannelDown
+from emailketing.model import Claim, Content, Envelope, Frozen, Outcome, Receipt, Sender
+
+CHUNK = 65536  # each piece has its own time-out, so a big message over a slow line is no failure
+REASON_MOST = 500
+
+# 5xx replies that blame the server's or our set-up, not the message: it waits, and operations are told.
+_SET_UP_CODES = frozenset({503, 530, 534, 535, 538})
+_SET_UP_STATUS = ("5.3.2", "5.7.8", "5.7.9", "5.7.10", "5.7.11", "5.7.13", "5.7.14")
+
+
+class _Reply(NamedTuple):
+    code: int
+    text: str
+
+    @property
+    def blames_the_set_up(self) -> bool:
+        return self.code in _SET_UP_CODES or (self.code >= 500 and self.text.split(" ", 1)[0] in _SET_UP_STATUS)
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.text}" if self.code > 0 else f"no SMTP answer: {self.text!r}"
+
+
+class _BrokenError(Exception):
+    """The line broke or the server took too long."""
+
+
+class _Parcel(NamedTuple):
+    sender: str
+    recipient: str
+    data: bytes
+
+
+class Smtp:
+    """The e-mail channel over one SMTP connection; not for use by several threads at once.
+
+    `connect` gives a client that is connected, greeted, under TLS and logged in as the server wants it, or raises what
+    smtplib, ssl and socket raise. `timeout_s` is the patience for one answer; after the final dot it is four times as
+    long, because giving up there leaves the message unknown (RFC 5321 4.5.3.2.6 asks for ten minutes). `server` names
+    the server for people, as host:port. `clock` gives the time of a receipt.
+    """
+
+    name = "email"
+
+    def __init__(
+        self,
+        connect: Callable[[], smtplib.SMTP],
+        *,
+        timeout_s: float = 30.0,
+        server: str = "the mail server",
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._connect, self._timeout_s, self._server, self._clock = connect, timeout_s, server, clock
+        self._line: _Line | None = None
+        self._suspect: str | None = None  # the sender for whom a fresh line would not do
+
+    def freeze(self, envelope: Envelope, content: Content, sender: Sender) -> Frozen:
+        """The frozen e-mail, as `wire.compose` makes it."""
+        return wire.compose(envelope, content, sender)
+
+    def open(self) -> None:
+        """Make sure of a usable line. A line that is open costs one look at its socket, no command.
+
+        Raises ChannelDown, which says what was tried, what was answered and what operations can do.
+        """
+        if self._line is not None and self._line.usable():
+            return
+        self._drop()
+        self._line = self._opened()
+
+    def deliver(self, claim: Claim) -> Receipt:
+        """Send one message and tell what became of it. Never raises for what the server does."""
+        try:
+            parcel = _parcel(claim)
+        except (LookupError, ValueError) as error:
+            return self._receipt(Outcome.REFUSED, reason=str(error.args[0]))
+        try:
+            return self._converse(parcel)
+        except _BrokenError as error:
+            self._drop()
+            return self._receipt(Outcome.LATER, reason=str(error))
+        except BaseException:  # such as the signal that ends a task: nothing more may be said on this line
+            self._drop()
+            raise
+
+    def close(self) -> None:
+        """Take leave of the server and close the line; without effect when it is closed."""
+        line, self._line = self._line, None
+        if line is not None:
+            line.leave()
+
+    def _opened(self) -> _Line:
+        try:
+            line = _Line.over(self._connect, self._timeout_s)
+        except (OSError, UnicodeError) as error:
+            self._down(*_explained(error))
+        if self._suspect is not None:
+            self._probe(line, self._suspect)
+        return line
+
+    def _probe(self, line: _Line, sender: str) -> None:
+        """Ask what was turned away last time before another message is tried on it."""
+        try:
+            reply = line.ask(f"MAIL FROM:<{sender}>")
+            if not reply.blames_the_set_up and reply.code != 421:
+                self._suspect = None
+                line.ask("RSET")
+                return
+        except _BrokenError as error:
+            line.drop()
+            self._down(str(error), "Ask the server's administrator what its log says.")
+        line.drop()
+        self._down(f"it answered {reply} to MAIL FROM:<{sender}>", _SET_UP_HINT)
+
+    def _down(self, what: str, hint: str) -> NoReturn:
+        message = f"No mail can be sent over {self._server}: {one_line(what, REASON_MOST)}."
+        raise ChannelDown(message, hint=hint) from None  # the cause may hold the password
+
+    def _converse(self, parcel: _Parcel) -> Receipt:
+        line = self._line
+        if line is None:
+            return self._receipt(Outcome.LATER, reason="No line to the server is open.")
+        if problem := line.unable(parcel):
+            return self._receipt(Outcome.REFUSED, reason=problem)
+        for command, expected in line.commands(parcel):
+            reply = line.ask(command)
+            if reply.code // 100 != expected:
+                return self._turned_away(line, command, reply, parcel)
+        if early := line.hand_over(parcel.data):
+            self._drop()
+            return self._judged("before the message was complete", early, Outcome.LATER)
+        return self._settled(line)
+
+    def _settled(self, line: _Line) -> Receipt:
+        """What follows the final dot."""
+        try:
+            reply = line.verdict()
+        except _BrokenError as error:
+            self._drop()
+            return self._receipt(Outcome.UNKNOWN, reason=f"The message was complete, then {error}")
+        if reply.code // 100 not in (2, 4, 5) or reply.code == 421 or reply.blames_the_set_up:
+            self._drop()
+        if reply.code // 100 == 2:
+            return self._receipt(Outcome.ACCEPTED, reply.code, reply.text)
+        return self._judged("after the message", reply, Outcome.UNKNOWN)
+
+    def _turned_away(self, line: _Line, command: str, reply: _Reply, parcel: _Parcel) -> Receipt:
+        if reply.code == 421 or reply.blames_the_set_up or reply.code // 100 not in (4, 5):
+            self._suspect = parcel.sender if reply.blames_the_set_up else None
+            self._drop()
+        elif not line.cleared():
+            self._drop()
+        return self._judged(f"to {command.partition(':')[0]}", reply, Outcome.LATER)
+
+    def _judged(self, when: str, reply: _Reply, otherwise: Outcome) -> Receipt:
+        outcome = {4: Outcome.LATER, 5: Outcome.REFUSED}.get(reply.code // 100, otherwise)
+        if reply.blames_the_set_up:
+            outcome = Outcome.LATER
+        return self._receipt(outcome, reply.code if reply.code > 0 else None, f"The server answered {when}: {reply}")
+
+    def _receipt(self, outcome: Outcome, code: int | None = None, reason: str = "") -> Receipt:
+        return Receipt(outcome, self._clock(), code, one_line(reason, REASON_MOST))
+
+    def _drop(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            line.drop()
+
+
+class _Line:
+    """One connection, spoken to command by command."""
+
+    def __init__(self, client: smtplib.SMTP, timeout_s: float) -> None:
+        if client.sock is None:
+            raise smtplib.SMTPServerDisconnected("the connection was closed at once")
+        self._client, self._timeout_s = client, timeout_s
+        self._sock: socket.socket = client.sock
+        self._sock.settimeout(timeout_s)
+        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._poll = select.poll()
+        self._poll.register(self._sock, select.POLLIN)
+        client.ehlo_or_helo_if_needed()
+        self._extensions: dict[str, str] = client.esmtp_features
+
+    @classmethod
+    def over(cls, connect: Callable[[], smtplib.SMTP], timeout_s: float) -> _Line:
+        client = connect()
+        try:
+            return cls(client, timeout_s)
+        except BaseException:
+            client.close()
+            raise
+
+    def usable(self) -> bool:
+        """Whether nothing has come unasked: the server's farewell (421) or the end of the line."""
+        return not self._poll.poll(0)
+
+    def unable(self, parcel: _Parcel) -> str:
+        """Why this server can never carry the parcel; '' when it can."""
+        most = self._extensions.get("size", "")
+        if most.isdecimal() and 0 < int(most) < len(parcel.data):
+            return f"The message has {len(parcel.data)} bytes; the server takes at most {most}."
+        if _beyond_ascii(parcel) and "smtputf8" not in self._extensions:
+            return "An address has letters beyond ASCII before its @, and the server cannot carry that (SMTPUTF8)."
+        return ""
+
+    def commands(self, parcel: _Parcel) -> list[tuple[str, int]]:
+        """The commands before the body, each with the first digit of the answer that lets it go on."""
+        options = f" SIZE={len(parcel.data)}" if "size" in self._extensions else ""
+        if _beyond_ascii(parcel):
+            options += " BODY=8BITMIME SMTPUTF8" if "8bitmime" in self._extensions else " SMTPUTF8"
+        return [(f"MAIL FROM:<{parcel.sender}>{options}", 2), (f"RCPT TO:<{parcel.recipient}>", 2), ("DATA", 3)]
+
+    def ask(self, command: str) -> _Reply:
+        self._write(f"{command}\r\n".encode())
+        return self._answer()
+
+    def hand_over(self, data: bytes) -> _Reply | None:
+        """Write the body and the final dot. What the server says before the dot comes back, and no dot is sent."""
+        view = memoryview(_dotted(data))
+        try:
+            for start in range(0, len(view), CHUNK):
+                self._write(view[start : start + CHUNK])
+        except _BrokenError:
+            if self.usable():
+                raise
+            return self._answer()  # a server that has had enough says so and closes
+        if not isinstance(self._sock, ssl.SSLSocket) and not self.usable():  # TLS has messages of its own
+            return self._answer()
+        self._write(b".\r\n")
+        return None
+
+    def verdict(self) -> _Reply:
+        self._sock.settimeout(4 * self._timeout_s)
+        reply = self._answer()
+        self._sock.settimeout(self._timeout_s)
+        return reply
+
+    def cleared(self) -> bool:
+        """Forget the transaction that failed; whether the line may be used again."""
+        try:
+            return self.ask("RSET").code == 250
+        except _BrokenError:
+            return False
+
+    def leave(self) -> None:
+        with suppress(OSError, _BrokenError):
+            self._sock.settimeout(min(2.0, self._timeout_s))
+            self.ask("QUIT")
+        self.drop()
+
+    def drop(self) -> None:
+        with suppress(OSError):
+            self._client.close()
+
+    def _write(self, data: bytes | memoryview) -> None:
+        # Not smtplib's send(): it closes the socket on failure, and the server's last words with it.
+        try:
+            self._sock.sendall(data)
+        except OSError as error:
+            raise _BrokenError(f"the line broke while writing: {_said(error)}") from None
+
+    def _answer(self) -> _Reply:
+        try:
+            code, text = self._client.getreply()
+        except OSError as error:
+            raise _BrokenError(f"the line broke while waiting for the answer: {_said(error)}") from None
+        return _Reply(code, one_line(text.decode("utf-8", "replace"), REASON_MOST))
+
+
+def _parcel(claim: Claim) -> _Parcel:
+    data = wire.assemble(claim.frozen)
+    sender = mailbox(claim.sender) if claim.sender else ""
+    return _Parcel(sender, mailbox(claim.address), data if data.endswith(b"\r\n") else data + b"\r\n")
+
+
+def _beyond_ascii(parcel: _Parcel) -> bool:
+    return not (parcel.recipient.isascii() and parcel.sender.isascii() and parcel.data.isascii())
+
+
+def _dotted(data: bytes) -> bytes:
+    """With a second dot where a line begins with one (RFC 5321 4.5.2)."""
+    if data.startswith(b"."):
+        data = b"." + data
+    return data.replace(b"\n.", b"\n..") if b"\n." in data else data
+
+
+def _said(error: BaseException) -> str:
+    text = error.args[-1] if error.args else ""
+    text = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+    return one_line(text or type(error).__name__, REASON_MOST)
+
+
+_SET_UP_HINT = "Check login, password and TLS of the Airflow Connection, and that the server lets this sender send."
+
+_EXPLANATIONS: tuple[tuple[type[BaseException], str, str], ...] = (
+    (smtplib.SMTPAuthenticationError, "it refused the login", "Check login and password, or the OAuth2 token."),
+    (smtplib.SMTPNotSupportedError, "it lacks what the Connection asks for", "Set disable_tls or leave out the login."),
+    (smtplib.SMTPConnectError, "it greeted with", "It turns this machine away or is shutting down; see its log."),
+    (smtplib.SMTPHeloError, "it refused our EHLO", "See the server's log for why it refuses this machine's name."),
+    (
+        smtplib.SMTPServerDisconnected,
+        "it closed the line",
+        "Is TLS from the start (disable_ssl) set as its port wants?",
+    ),
+    (ssl.SSLCertVerificationError, "its certificate is not trusted", "Install its authority, or use the name in it."),
+    (ssl.SSLError, "TLS failed", "Set disable_ssl for STARTTLS (port 587), or disable_tls for TLS at once (port 465)."),
+    (socket.gaierror, "its name is unknown", "Check the host of the Airflow Connection, and the name server."),
+    (ConnectionRefusedError, "nothing listens there", "Start the server, or check host and port of the Connection."),
+    (TimeoutError, "it did not answer in time", "Check host, port and firewall."),
+    (
+        smtplib.SMTPException,
+        "SMTP failed",
+        "Check login and TLS of the Airflow Connection against what the server offers.",
+    ),
+    (UnicodeError, "login, password or host cannot be written in ASCII", "smtplib sends ASCII only; change them."),
+)
+
+
+def _explained(error: BaseException) -> tuple[str, str]:
+    """What happened and what to do, for operations. The text of a UnicodeError is left out: it quotes the password."""
+    for kind, what, hint in _EXPLANATIONS:
+        if isinstance(error, kind):
+            return (what if kind is UnicodeError else f"{what} ({_detail(error)})"), hint
+    return _detail(error), "Check host, port and network."
+
+
+def _detail(error: BaseException) -> str:
+    code = f"{error.smtp_code} " if isinstance(error, smtplib.SMTPResponseException) else ""
+    return f"{code}{_said(error)}"

@@ -1,0 +1,78 @@
+"""Events: rows of the ERP become events, events become envelopes with keys. Pure; times are arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from emailketing.model import Envelope, Event, Mailing, Recipient, State
+
+_LONGEST = {"document": 120, "version": 60}  # what a message key has room for
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row from which no event can be made, and why, for the author of the query."""
+
+    row: Mapping[str, Any]
+    reason: str
+
+
+def event(mailing: Mailing, row: Mapping[str, Any]) -> Event | BadRow:
+    """One row of a notification's query as an event, or what is wrong with the row."""
+    document, changed_at = row["document"], row["changed_at"]
+    version = "1" if row.get("version") is None else str(row["version"])
+    if document is None or not str(document).strip():
+        return BadRow(row, "document is empty: a row without an identity cannot be told apart from another")
+    if not isinstance(changed_at, datetime):
+        return BadRow(row, f"changed_at of document {document!r} is {changed_at!r}, which is no time")
+    for name, value in (("document", str(document)), ("version", version)):
+        if len(value) > _LONGEST[name]:
+            return BadRow(row, f"{name} {value[:40]!r}… is longer than {_LONGEST[name]} characters")
+    return Event(mailing.name, str(document), version, changed_at, row, silent=bool(_truth(row.get("silent"))))
+
+
+def with_lines(event: Event, lines: Mapping[str, list[dict[str, Any]]]) -> Event:
+    """The event with its document's lines among the variables."""
+    return replace(event, variables={**event.variables, "lines": lines.get(event.document, [])})
+
+
+def envelope(mailing: Mailing, event: Event, channel: str, recipient: Recipient, now: datetime) -> Envelope:
+    """The envelope of one message; already expired when the event is too old to help anybody."""
+    expires_at = None
+    if mailing.expires_after_s is not None:
+        expires_at = event.changed_at + timedelta(seconds=mailing.expires_after_s)
+    late = expires_at is not None and expires_at <= now
+    return Envelope(
+        mailing=mailing.name,
+        document=event.document,
+        version=event.version,
+        channel=channel,
+        recipient=recipient,
+        lane=mailing.lane,
+        on_unknown=mailing.on_unknown,
+        event_at=event.changed_at,
+        created_at=now,
+        expires_at=expires_at,
+        state=State.EXPIRED if late else State.QUEUED,
+        reason=f"the document changed at {event.changed_at:%Y-%m-%d %H:%M} UTC, too long ago" if late else "",
+    )
+
+
+def unaddressed(envelope: Envelope, reason: str) -> Envelope:
+    """The envelope of somebody who cannot be reached, kept so that it can be seen."""
+    return replace(envelope, state=State.UNADDRESSED, reason=reason)
+
+
+def reach(newest: datetime | None, position: datetime, now: datetime) -> datetime:
+    """Where the cursor stands when the newest event seen is of `newest`: never backwards, never in the future.
+
+    An ERP's clock that runs ahead, or one document dated next year, must not push the cursor past what is to come.
+    """
+    return max(position, min(newest or position, now))
+
+
+def _truth(value: Any) -> bool:
+    return str(value).strip().lower() in {"1", "t", "true", "y", "yes", "s", "si", "sí"} if value is not None else False

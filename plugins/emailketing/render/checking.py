@@ -1,0 +1,110 @@
+"""What can be told of a mailing's templates without data: missing parts, syntax, names of words, files and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, nodes
+from jinja2 import TemplateError as JinjaError
+from jinja2.meta import find_undeclared_variables
+
+from emailketing.errors import TemplateError, nearest
+from emailketing.render.faults import told
+from emailketing.render.folder import LAYOUT, Folder
+from emailketing.render.mail import read_picture
+
+
+def problems(folder: Folder, include: Path, environment: Environment, company: str) -> list[TemplateError]:
+    """Every fault of a mailing's folder, in the order of its files; `company` is the company's language."""
+    found = _missing_parts(folder)
+    languages = folder.languages() or [company]
+    words = {}
+    for language in languages:
+        try:
+            words[language] = folder.words(language)
+        except TemplateError as error:
+            found.append(error)
+    for path in (*folder.files(), *sorted((folder.templates / LAYOUT).glob("*.j2"))):
+        found.extend(_file_problems(path, folder, include, environment, words))
+    return found
+
+
+def columns(folder: Folder, environment: Environment, known: frozenset[str]) -> dict[str, str]:
+    """The variables that the templates of a folder take from the row, each with the place of its first use."""
+    found: dict[str, str] = {}
+    for path in folder.files():
+        tree = environment.parse(path.read_text(encoding="utf-8"), filename=str(path))
+        free = find_undeclared_variables(tree) - known - set(environment.globals)
+        for node in tree.find_all(nodes.Name):
+            if node.name in free:
+                found.setdefault(node.name, f"{path.relative_to(folder.templates)}:{node.lineno}")
+    return found
+
+
+def _missing_parts(folder: Folder) -> list[TemplateError]:
+    there = {path.name.partition(".")[0] for path in folder.files()}
+    found = []
+    if not there & {"body", "text", "phone"}:
+        found.append(_missing(folder, "nothing to read", "Write body.html.j2, text.txt.j2 or phone.txt.j2."))
+    if "subject" not in there and there & {"body", "text"}:
+        found.append(_missing(folder, "no subject", "Write subject.txt.j2."))
+    return found
+
+
+def _missing(folder: Folder, what: str, hint: str) -> TemplateError:
+    return TemplateError(f"The mailing {folder.mailing!r} has {what}.", path=folder.path, hint=hint)
+
+
+def _file_problems(
+    path: Path, folder: Folder, include: Path, environment: Environment, words: dict[str, dict[str, str]]
+) -> Iterator[TemplateError]:
+    source = path.read_text(encoding="utf-8")
+    try:
+        tree = environment.parse(source, filename=str(path))
+        environment.compile(source, filename=str(path))
+    except JinjaError as error:
+        yield told(error, folder.templates, {}, environment.filters)
+        return
+    for reference in tree.find_all((nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)):
+        yield from _template_there(path, reference, environment)
+    for call in tree.find_all(nodes.Call):
+        yield from _picture_there(path, call, include)
+    for attribute in tree.find_all(nodes.Getattr):
+        yield from _word_there(path, attribute, words)
+
+
+def _template_there(path: Path, node: Any, environment: Environment) -> Iterator[TemplateError]:
+    name = getattr(node.template, "value", None)
+    known = environment.list_templates()
+    if isinstance(name, str) and name not in known:
+        yield TemplateError(f"There is no template {name!r}.", path=path, line=node.lineno, hint=nearest(name, known))
+
+
+def _picture_there(path: Path, call: nodes.Call, include: Path) -> Iterator[TemplateError]:
+    if not (isinstance(call.node, nodes.Name) and call.node.name == "picture" and call.args):
+        return
+    name = call.args[0]
+    if isinstance(name, nodes.Const):
+        yield from _caught(lambda: read_picture(include, str(name.value)), path, call.lineno)
+
+
+def _caught(act: Callable[[], Any], path: Path, line: int) -> Iterator[TemplateError]:
+    try:
+        act()
+    except TemplateError as error:
+        yield TemplateError(str(error.args[0]), path=path, line=line, hint=error.hint)
+
+
+def _word_there(path: Path, node: nodes.Getattr, words: dict[str, dict[str, str]]) -> Iterator[TemplateError]:
+    if not (isinstance(node.node, nodes.Name) and node.node.name == "t"):
+        return
+    for language, labels in words.items():
+        if node.attr not in labels:
+            yield TemplateError(
+                f"There is no word {node.attr!r} in words.{language}.yaml.",
+                path=path,
+                line=node.lineno,
+                hint=nearest(node.attr, labels),
+            )

@@ -1,0 +1,136 @@
+"""The files of a mailing's template folder: which part there is, in which language, and the words beside them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from emailketing.errors import TemplateError, nearest
+
+#: The parts that a mailing may have, and the type of each.
+PARTS = {"subject": "txt", "text": "txt", "phone": "txt", "body": "html", "sheet": "html"}
+
+LAYOUT = "_layout"
+
+_LANGUAGE = re.compile(r"[a-z]{2,3}(_[A-Z]{2})?")
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_FILE = re.compile(r"(?P<part>[a-z]+)(\.(?P<language>[A-Za-z_]+))?\.(?P<kind>txt|html)\.j2")
+
+
+def normalised(language: str) -> str:
+    """A language as file names have it ('ES-py' becomes 'es_PY'); '' for what is no language at all."""
+    head, _, tail = language.strip().replace("-", "_").partition("_")
+    name = f"{head.lower()}_{tail.upper()}" if tail else head.lower()
+    return name if _LANGUAGE.fullmatch(name) else ""
+
+
+class Words:
+    """Labels by name, as templates see them (`t.total`). It has no attributes of its own that a label could meet."""
+
+    def __init__(self, labels: Mapping[str, str]) -> None:
+        self._labels = labels
+
+    def __getitem__(self, name: str) -> str:
+        return self._labels[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._labels)
+
+
+class Folder:
+    """The template folder of one mailing below include/templates.
+
+    Raises TemplateError when there is no such folder.
+    """
+
+    def __init__(self, templates: Path, mailing: str) -> None:
+        self.mailing, self.templates, self.path = mailing, templates, templates / mailing
+        if not _NAME.fullmatch(mailing) or not self.path.is_dir():
+            raise TemplateError(
+                f"There is no template folder for the mailing {mailing!r}.",
+                path=templates,
+                hint=nearest(mailing, mailings(templates)),
+            )
+        self._names = sorted(each.name for each in self.path.iterdir())
+
+    def files(self) -> list[Path]:
+        """Every template of the folder, in order."""
+        return [self.path / name for name in self._names if name.endswith(".j2")]
+
+    def languages(self) -> list[str]:
+        """The languages for which the folder has a part or words."""
+        found = {match["language"] for name in self._names if (match := _FILE.fullmatch(name)) and match["language"]}
+        found.update(name.split(".")[1] for name in self._names if _is_words(name))
+        return sorted(found)
+
+    def language(self, wanted: str, company: str, territory: str) -> str:
+        """The language in which a message will be written, given the one that the recipient wants.
+
+        His own, with the territory and without; else the company's; else any that the folder has. A folder that names
+        no language at all is in the company's.
+        """
+        there = self.languages()
+        order = [*_steps(normalised(wanted), territory), *_steps(normalised(company), territory)]
+        best = next((each for each in order if each in there), there[0] if there else company)
+        return best or "en"
+
+    def part(self, name: str, language: str, company: str) -> str | None:
+        """The loader's name of the template of a part: es_PY, es, no suffix, the company's language, any; or None."""
+        kind = PARTS[name]
+        own = [f"{name}.{each}.{kind}.j2" for each in _steps(language, "")]
+        order = [*own, f"{name}.{kind}.j2", f"{name}.{company}.{kind}.j2"]
+        any_language = [each for each in self._names if re.fullmatch(rf"{name}\.[A-Za-z_]+\.{kind}\.j2", each)]
+        found = next((each for each in [*order, *any_language] if each in self._names), None)
+        return f"{self.mailing}/{found}" if found else None
+
+    def words(self, language: str) -> dict[str, str]:
+        """The labels for a language: those of the layout, and over them the mailing's own."""
+        return {**words_in(self.templates / LAYOUT, language), **words_in(self.path, language)}
+
+
+def mailings(templates: Path) -> list[str]:
+    """The mailings that have a template folder."""
+    if not templates.is_dir():
+        return []
+    return sorted(each.name for each in templates.iterdir() if each.is_dir() and _NAME.fullmatch(each.name))
+
+
+def words_in(folder: Path, language: str) -> dict[str, str]:
+    """The labels of `words.<language>.yaml` in a folder, the bare language's under the territory's; {} without any."""
+    merged: dict[str, str] = {}
+    for each in reversed(_steps(language, "")):
+        path = folder / f"words.{each}.yaml"
+        if path.is_file():
+            merged.update(_labels(path, path.stat().st_mtime_ns))
+    return merged
+
+
+def _is_words(name: str) -> bool:
+    return re.fullmatch(r"words\.[A-Za-z_]+\.yaml", name) is not None
+
+
+def _steps(language: str, territory: str) -> list[str]:
+    """From the most to the least special: es_PY, es."""
+    base = language.partition("_")[0]
+    own = language if "_" in language else f"{language}_{territory}" if territory else ""
+    return [each for each in dict.fromkeys((own, base)) if each and language]
+
+
+@lru_cache(maxsize=256)
+def _labels(path: Path, _changed_ns: int) -> dict[str, str]:
+    try:
+        found: Any = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or str(error)
+        raise TemplateError(
+            f"These words cannot be read: {problem}.", path=path, line=mark.line + 1 if mark else None
+        ) from None
+    if not isinstance(found, dict) or not all(isinstance(item, str) for item in (*found, *found.values())):
+        raise TemplateError("Words must be lines of the form 'name: \"text\"'.", path=path)
+    return found

@@ -1,0 +1,252 @@
+"""How amounts, numbers and dates are written for a reader: the filters of the templates.
+
+Values come as the ERP's database gives them: Decimal, int, float or text for numbers; date, datetime or ISO text for
+dates. A NULL is never guessed at: filters raise `Unformattable`, and a template says `or_dash` where a dash is meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import cache
+from typing import Any
+from urllib.parse import quote, urlsplit
+from zoneinfo import ZoneInfo
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_datetime
+from babel.numbers import NumberPattern, get_currency_precision, get_currency_symbol, parse_pattern
+from jinja2 import Undefined
+
+NBSP = "\u00a0"
+
+#: CLDR writes USD as "USD" in some Spanish territories and as a bare "$", which is a peso to many, in English.
+SYMBOLS = {"USD": "US$"}
+
+#: Schemes that a link of a mail may have.
+LINKS = frozenset({"http", "https", "mailto", "tel"})
+
+
+class Unformattable(ValueError):
+    """A value cannot be written in the asked form; the message says what was given."""
+
+
+def locale_for(language: str, territory: str = "") -> Locale:
+    """The locale of a language in a territory (es + PY: es_PY), or of the bare language, or English."""
+    base = language.replace("-", "_")
+    for name in (base if "_" in base else f"{base}_{territory}", base.partition("_")[0]):
+        try:
+            return Locale.parse(name)
+        except (UnknownLocaleError, ValueError):
+            continue
+    return Locale("en")
+
+
+def decimal_of(value: Any) -> Decimal:
+    """`value` as an exact Decimal; a float by its shortest decimal form. Raises Unformattable for anything else."""
+    _known(value, "a number")
+    if isinstance(value, bool):
+        raise Unformattable(f"{value!r} is not a number")
+    try:
+        number = value if isinstance(value, Decimal) else Decimal(str(value).strip())
+    except InvalidOperation:
+        raise Unformattable(f"{value!r} is not a number") from None
+    if not number.is_finite():
+        raise Unformattable(f"{value!r} is not a number that can be printed")
+    return number
+
+
+def moment_of(value: Any) -> date | datetime:
+    """`value` as date or datetime; text is read as ISO 8601. Raises Unformattable for anything else."""
+    _known(value, "a date")
+    if isinstance(value, date):
+        return value
+    text = str(value).strip()
+    try:
+        return date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text)
+    except ValueError:
+        raise Unformattable(f"{value!r} is not a date (expected like 2026-01-31 or 2026-01-31 14:05)") from None
+
+
+def _known(value: Any, what: str) -> None:
+    if isinstance(value, Undefined):
+        str(value)  # raises, and names what is undefined
+    if value is None or value == "":
+        raise Unformattable(f"{'NULL' if value is None else 'an empty text'} was given where {what} is needed")
+
+
+def or_dash(value: Any) -> Any:
+    """`value`, or a dash where it is NULL or empty; for cells of tables."""
+    return "–" if value is None or (isinstance(value, str) and not value.strip()) else value
+
+
+def one_line(value: Any) -> str:
+    """Text with every run of whitespace and control characters made one space: it cannot begin a new line or header."""
+    return " ".join("".join(" " if ord(sign) < 32 or 127 <= ord(sign) < 160 else sign for sign in str(value)).split())
+
+
+def shortened(value: Any, length: int = 40) -> str:
+    """One line of at most `length` characters, cut at a word where one is near, with an ellipsis."""
+    text = one_line(value)
+    if len(text) <= length:
+        return text
+    cut = text[: length - 1].rstrip()
+    head = cut.rpartition(" ")[0]
+    return f"{head if len(head) > length * 0.6 else cut}…"
+
+
+def mailto(address: Any, subject: str = "") -> str:
+    """A mailto: link; nothing in the address or the subject can add a header to the mail that it opens."""
+    target = quote(one_line(address), safe="@+-_.")
+    return f"mailto:{target}?subject={quote(one_line(subject), safe='')}" if subject else f"mailto:{target}"
+
+
+def tel(number: Any) -> str:
+    """A tel: link from a telephone number as people write it."""
+    return "tel:" + "".join(sign for sign in str(number) if sign in "+0123456789")
+
+
+def link(url: Any) -> str:
+    """`url`, when its scheme is one that a mail may link to (http, https, mailto, tel); else raises Unformattable."""
+    text = one_line(url)
+    if urlsplit(text).scheme.lower() not in LINKS:
+        raise Unformattable(f"{text!r} is no link for a mail; it must begin with https:, http:, mailto: or tel:")
+    return text
+
+
+def places(values: Iterable[Any], most: int = 4) -> int:
+    """How many decimals a column of numbers needs, at most `most`, so that their decimal points stand in one line."""
+    needed = (decimal_of(value).normalize().as_tuple().exponent for value in values)
+    return max((min(most, -each) for each in needed if isinstance(each, int) and each < 0), default=0)
+
+
+def currency_places(currency: str) -> int:
+    """How many decimals amounts of a currency have: 0 for PYG, 2 for USD."""
+    return int(get_currency_precision(_code(currency)))
+
+
+def _code(currency: Any) -> str:
+    code = str(currency or "").strip().upper()
+    if len(code) != 3 or not (code.isascii() and code.isalpha()):
+        raise Unformattable(f"{currency!r} is not a currency code such as PYG or USD")
+    return code
+
+
+def among(values: Iterable[Any]) -> list[Any]:
+    """The values that say something: neither NULL nor blank."""
+    return [value for value in values if value is not None and str(value).strip()]
+
+
+@dataclass(frozen=True)
+class Formats:
+    """The filters for one locale. `timezone` is the zone in which aware times are shown."""
+
+    locale: Locale
+    timezone: ZoneInfo
+
+    def money(self, value: Any, currency: str) -> str:
+        """An amount with its currency, as many decimals as the currency has: 'Gs. 12.450.000', 'US$ 1.234,50'."""
+        return f"{self.sign(currency)}{NBSP}{self.amount(value, currency)}"
+
+    def sign(self, currency: str) -> str:
+        """The sign of a currency, for the head of a column: 'Gs.'."""
+        code = _code(currency)
+        return SYMBOLS.get(code) or str(get_currency_symbol(code, self.locale))
+
+    def amount(self, value: Any, currency: str, more: int = 0) -> str:
+        """An amount without its currency's sign, for columns; `more` decimals beyond the currency's where needed."""
+        places = currency_places(currency)
+        return self._decimal(value, places, places + more)
+
+    def number(self, value: Any, decimals: int | None = None) -> str:
+        """A number with the locale's separators and exactly `decimals` places, or up to six where none are asked."""
+        return self._decimal(value, decimals or 0, 6 if decimals is None else decimals)
+
+    def quantity(self, value: Any) -> str:
+        """A quantity with up to four decimals, and no zeros at its end."""
+        return self._decimal(value, 0, 4)
+
+    def percent(self, value: Any, decimals: int = 0) -> str:
+        """A percentage given in points: 10 is written '10 %'. The sign never stands on the next line."""
+        # The language's own habit, not the territory's: CLDR glues the sign in es_PY, Spanish orthography does not.
+        pattern = Locale(self.locale.language).percent_formats[None].pattern
+        places = pattern.replace("#,##0", "#,##0." + "0" * decimals) if decimals else pattern
+        ratio = _rounded(decimal_of(value), decimals) / 100
+        return str(_pattern(places).apply(ratio, self.locale, decimal_quantization=False))
+
+    def date(self, value: Any) -> str:
+        """A date in its middle form: '22 nov 2026'."""
+        return str(format_date(_day(value, self.timezone), "medium", locale=self.locale)).replace(" ", NBSP)
+
+    def long_date(self, value: Any) -> str:
+        """A date in words: '22 de noviembre de 2026'."""
+        return str(format_date(_day(value, self.timezone), "long", locale=self.locale))
+
+    def datetime(self, value: Any) -> str:
+        """Date and time to the minute, 24 hours; an aware time in the company's zone, a naive one as it is."""
+        moment = moment_of(value)
+        if not isinstance(moment, datetime):
+            raise Unformattable(f"{value!r} is a date without a time")
+        local = moment.astimezone(self.timezone) if moment.tzinfo else moment
+        clock = format_datetime(local.replace(tzinfo=None), "HH:mm", locale=self.locale)
+        return f"{self.date(local)}, {clock}"
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """All filters by the names under which templates know them."""
+        own = {name: getattr(self, name) for name in ("money", "sign", "amount", "number", "quantity", "percent")}
+        dates = {name: getattr(self, name) for name in ("date", "long_date", "datetime")}
+        plain = (or_dash, one_line, shortened, mailto, tel, link, among, places, currency_places)
+        return {**own, **dates, **{each.__name__: each for each in plain}}
+
+    def _decimal(self, value: Any, least: int, most: int) -> str:
+        number = _rounded(decimal_of(value), most)
+        pattern = f"#,##0.{'0' * least}{'#' * (most - least)}" if most else "#,##0"
+        return str(_pattern(pattern).apply(number, self.locale, decimal_quantization=False))
+
+
+@cache
+def _pattern(pattern: str) -> NumberPattern:
+    # Babel's own functions read the pattern anew for every number.
+    return parse_pattern(pattern)
+
+
+def _day(value: Any, zone: ZoneInfo) -> date:
+    moment = moment_of(value)
+    if not isinstance(moment, datetime):
+        return moment
+    return (moment.astimezone(zone) if moment.tzinfo else moment).date()
+
+
+def _rounded(number: Decimal, places: int) -> Decimal:
+    # Half up, as an accountant does; adding zero turns a negative zero into a plain one.
+    return number.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP) + 0
+
+
+def cleaned(value: Any) -> Any:
+    """A value of the ERP without the signs that could mislead a reader or break a format, at any depth.
+
+    Control characters go (line ends stay, as a plain newline), as do lone surrogates and the signs that reverse the
+    direction of the text around them.
+    """
+    if isinstance(value, str):
+        return value.replace("\r\n", "\n").replace("\r", "\n").translate(_HARMFUL)
+    if isinstance(value, Mapping):
+        return {key: cleaned(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [cleaned(item) for item in value]
+    return value
+
+
+_HARMFUL = dict.fromkeys(
+    (
+        *(code for code in range(32) if chr(code) not in "\n\t"),
+        *range(0x7F, 0xA0),
+        *range(0x200E, 0x2010),  # direction marks
+        *range(0x2028, 0x202F),  # line and paragraph separators, embeddings and overrides
+        *range(0x2066, 0x206A),  # isolates
+        0xFEFF,
+        *range(0xD800, 0xE000),  # lone surrogates, which no encoding can write
+    )
+)

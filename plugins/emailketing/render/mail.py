@@ -1,0 +1,98 @@
+"""The mail's parts: styles into attributes, the text part where none is written, pictures by Content-ID."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+from functools import cache
+from pathlib import Path
+from urllib.parse import quote
+
+import css_inline
+from inscriptis import get_text
+from inscriptis.css_profiles import CSS_PROFILES
+from inscriptis.model.config import ParserConfig
+
+from emailketing.errors import TemplateError
+from emailketing.model import Attachment
+
+#: What mail clients show. SVG is not among it.
+MAIL_PICTURES = frozenset({"image/png", "image/jpeg", "image/gif"})
+
+
+@cache
+def _inliner() -> css_inline.CSSInliner:
+    return css_inline.CSSInliner(load_remote_stylesheets=False, keep_at_rules=True)
+
+
+def inlined(html: str) -> str:
+    """The page with its styles in attributes; only media queries stay in a style element."""
+    return _inliner().inline(html)
+
+
+def derived_text(html: str) -> str:
+    """A text part that a person can read, from the HTML part."""
+    text = get_text(html, ParserConfig(css=CSS_PROFILES["strict"], display_links=False, display_images=False))
+    return tidied(text)
+
+
+def tidied(text: str) -> str:
+    """Text without trailing blanks, without more than one empty line at a time, ending in one newline."""
+    lines = [re.sub(r"(?<=\S)[ \t]{3,}", "  ", line).strip() for line in text.splitlines()]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n ") + "\n"
+
+
+def read_picture(include: Path, name: str) -> Attachment:
+    """A picture file below include/. Raises TemplateError when it is outside, missing, or no picture."""
+    path = inside(include, name)
+    media_type = mimetypes.guess_type(path.name)[0] or ""
+    if not media_type.startswith("image/"):
+        raise TemplateError(f"{name!r} is not a picture.", hint="Pictures are PNG, JPEG, GIF or SVG files.")
+    return Attachment(path.name, media_type, path.read_bytes())
+
+
+def inside(include: Path, name: str) -> Path:
+    """The real path of a file below include/, symbolic links followed. Raises TemplateError when it is not there."""
+    root = include.resolve()
+    path = (root / name).resolve()
+    if not path.is_relative_to(root):
+        raise TemplateError(f"{name!r} lies outside the include folder.", hint="Only files below it may be used.")
+    if not path.is_file():
+        raise TemplateError(f"There is no file {name!r} in {include}.")
+    return path
+
+
+class Pictures:
+    """The pictures of one message or one sheet: asked for by templates, each kept once however often it is shown."""
+
+    def __init__(self, include: Path) -> None:
+        self._include = include
+        self._held: dict[str, Attachment] = {}
+
+    def held(self) -> tuple[Attachment, ...]:
+        """The pictures, in the order in which they were first asked for."""
+        return tuple(self._held.values())
+
+    def mail(self, source: str | Attachment) -> str:
+        """`picture()` of mail templates: the cid: address of a file below include/ or of a picture in memory.
+
+        For an SVG the PNG of the same name beside it is taken, because mail clients show no SVG.
+        """
+        picture = source if isinstance(source, Attachment) else self._raster(source)
+        if picture.media_type not in MAIL_PICTURES:
+            raise TemplateError(f"{picture.filename!r} is of a type that mail clients do not show.", hint="Use PNG.")
+        content_id = f"{picture.sha256[:32]}@picture"
+        held = Attachment(picture.filename, picture.media_type, picture.data, content_id)
+        self._held.setdefault(picture.sha256, held)
+        return f"cid:{content_id}"
+
+    def sheet(self, source: str | Attachment) -> str:
+        """`picture()` of sheets: an address that only the printer of this sheet understands."""
+        picture = source if isinstance(source, Attachment) else read_picture(self._include, source)
+        self._held.setdefault(picture.sha256, picture)
+        return f"picture:{picture.sha256}/{quote(picture.filename)}"
+
+    def _raster(self, name: str) -> Attachment:
+        if name.lower().endswith(".svg"):
+            name = f"{name[:-4]}.png"
+        return read_picture(self._include, name)

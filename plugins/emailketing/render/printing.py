@@ -1,0 +1,96 @@
+"""Sheets on paper: HTML to PDF by WeasyPrint. Importing this takes about a second, so it is done at the first sheet."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+import unicodedata
+from collections import OrderedDict
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from weasyprint import HTML
+from weasyprint.text.fonts import FontConfiguration
+from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
+
+from emailketing.errors import TemplateError
+from emailketing.model import Attachment
+from emailketing.render.mail import inside
+
+#: Longest file name, without its ".pdf": every file system and mail client takes it.
+NAME_LENGTH = 120
+
+
+class Printer:
+    """Writes PDFs, and remembers the last ones: a document for ten recipients is written once.
+
+    The same HTML and pictures give the same bytes. Not for use by several threads at once.
+    """
+
+    def __init__(self, include: Path, *, remember: int = 32) -> None:
+        self._include, self._remember = include, remember
+        self._written: OrderedDict[str, Attachment] = OrderedDict()
+
+    def write(self, html: str, pictures: Iterable[Attachment] = ()) -> Attachment:
+        """The PDF of a sheet, named by its title.
+
+        Pictures are addressed in the HTML by their sha256, so that equal HTML means equal PDF. Raises TemplateError
+        for an address that is neither a file below include/ nor one of `pictures`.
+        """
+        key = sha256(html.encode()).hexdigest()
+        if key not in self._written:
+            self._written[key] = self._write(html, pictures)
+        self._written.move_to_end(key)
+        while len(self._written) > self._remember:
+            self._written.popitem(last=False)
+        return self._written[key]
+
+    def _write(self, html: str, pictures: Iterable[Attachment]) -> Attachment:
+        fetcher = _Fetcher(self._include, {picture.sha256: picture for picture in pictures})
+        base = f"{self._include.resolve().as_uri()}/"
+        try:
+            document = HTML(string=html, base_url=base, url_fetcher=fetcher).render(
+                font_config=FontConfiguration(), pdf_variant="pdf/ua-1", pdf_tags=True
+            )
+            data = document.write_pdf()
+        except FatalURLFetchingError as error:
+            raise _refusal(error) from None
+        return Attachment(file_name(document.metadata.title or ""), "application/pdf", data)
+
+
+class _Fetcher(URLFetcher):  # type: ignore[misc]
+    """Gives WeasyPrint the files below include/ and the sheet's own pictures, and nothing else in the world."""
+
+    def __init__(self, include: Path, pictures: dict[str, Attachment]) -> None:
+        super().__init__(fail_on_errors=True, allowed_protocols=())
+        self._include, self._pictures = include, pictures
+
+    def fetch(self, url: str, headers: Any = None) -> URLFetcherResponse:  # noqa: ARG002 the library's
+        """The bytes behind an address. Raises TemplateError for everything outside."""
+        parts = urlsplit(url)
+        if parts.scheme == "picture" and (held := self._pictures.get(parts.path.partition("/")[0])):
+            return URLFetcherResponse(url, held.data, {"Content-Type": held.media_type})
+        if parts.scheme != "file" or parts.netloc:
+            raise TemplateError(
+                f"A sheet asks for {url[:120]!r}; nothing is fetched from outside.",
+                hint="Put the file below include/ and name it as in picture('assets/logo.svg').",
+            )
+        path = inside(self._include, unquote(parts.path))
+        media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        return URLFetcherResponse(url, path.read_bytes(), {"Content-Type": media_type})
+
+
+def _refusal(error: BaseException) -> TemplateError:
+    cause = error.__cause__
+    return cause if isinstance(cause, TemplateError) else TemplateError(f"{error}: {cause}")
+
+
+def file_name(title: str) -> str:
+    """A title as the name of a PDF file: no separator, control or direction sign, at most 120 characters."""
+    printable = "".join(" " if unicodedata.category(sign)[0] in "CZ" else sign for sign in title)
+    plain = re.sub(r'[\\/:*?"<>|]+', "-", printable)
+    name = " ".join(plain.split())[:NAME_LENGTH].strip(" .-")
+    return f"{name or 'documento'}.pdf"

@@ -1,0 +1,186 @@
+"""The renderer: what a mailing says, in the recipient's language, from its templates and one row of the ERP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, select_autoescape
+
+from emailketing.errors import TemplateError
+from emailketing.model import Attachment, Content, Recipient
+from emailketing.render import checking
+from emailketing.render.faults import Missing, told
+from emailketing.render.folder import PARTS, Folder, Words, mailings
+from emailketing.render.formats import Formats, Unformattable, cleaned, locale_for, one_line
+from emailketing.render.mail import Pictures, derived_text, inlined, tidied
+
+if TYPE_CHECKING:
+    from emailketing.render.printing import Printer
+
+#: Gmail cuts a mail's HTML at about 102 KB, and what follows is not read.
+HTML_LIMIT = 100_000
+
+#: Longest line of text that is sent as a subject; mail clients show some sixty characters of it.
+SUBJECT_LIMIT = 250
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One message in the making: its mailing's folder, its language, and what its templates see."""
+
+    folder: Folder
+    language: str
+    environment: Environment
+    variables: Mapping[str, Any]
+
+
+class Renderer:
+    """Renders the mailings of an include folder for one company.
+
+    `company` holds name, tax_id, address, phone, email, website, logo, territory, language, timezone and currency.
+    Templates are read again when their files change. Raises TemplateError, with file and line, for whatever is wrong
+    with a template or with a value that it is given. Not for use by several threads at once.
+    """
+
+    def __init__(self, include: Path, *, company: Mapping[str, Any]) -> None:
+        self._include = include.resolve()
+        self._templates = self._include / "templates"
+        self._company = dict(company)
+        self._language = str(company.get("language") or "es")
+        self._territory = str(company.get("territory") or "")
+        self._zone = ZoneInfo(str(company.get("timezone") or "UTC"))
+        self._environments: dict[str, Environment] = {}
+
+    def render(self, mailing: str, variables: Mapping[str, Any], recipient: Recipient) -> Content:
+        """What `recipient` will read, from the columns of an event's row (and its `lines`)."""
+        job = self._job(mailing, variables, recipient)
+        pictures = Pictures(self._include)
+        html = self._html(job, pictures)
+        text = self._part(job, "text")
+        phone = self._part(job, "phone")
+        return Content(
+            subject=self._subject(job),
+            text=tidied(text) if text else derived_text(html) if html else "",
+            html=html,
+            phone=phone.strip(),
+            attachments=(*pictures.held(), *self._sheet(job)),
+        )
+
+    def language(self, mailing: str, wanted: str) -> str:
+        """The language in which a recipient who wants `wanted` gets this mailing."""
+        return Folder(self._templates, mailing).language(wanted, self._language, self._territory)
+
+    def mailings(self) -> list[str]:
+        """The mailings that have a template folder."""
+        return mailings(self._templates)
+
+    def check(self, mailing: str) -> list[TemplateError]:
+        """Everything that is wrong with a mailing's files as far as can be told without data; [] when all is well."""
+        try:
+            folder = Folder(self._templates, mailing)
+        except TemplateError as error:
+            return [error]
+        return checking.problems(folder, self._include, self._environment(self._language), self._language)
+
+    def columns(self, mailing: str) -> dict[str, str]:
+        """The columns that a mailing's templates use, each with the 'file:line' that uses it first."""
+        folder = Folder(self._templates, mailing)
+        return checking.columns(folder, self._environment(self._language), known=_OWN)
+
+    def _job(self, mailing: str, variables: Mapping[str, Any], recipient: Recipient) -> _Job:
+        folder = Folder(self._templates, mailing)
+        language = folder.language(recipient.language, self._language, self._territory)
+        seen = {
+            "lines": [],
+            **cleaned(variables),
+            "company": self._company,
+            "recipient": replace(recipient, name=one_line(cleaned(recipient.name))),
+            "language": language.replace("_", "-"),
+            "t": Words(folder.words(language)),
+        }
+        return _Job(folder, language, self._environment(language), seen)
+
+    def _environment(self, language: str) -> Environment:
+        """The jinja environment of a language: filters know their locale, in macros as well."""
+        if language not in self._environments:
+            environment = Environment(
+                loader=FileSystemLoader(self._templates),
+                undefined=Missing,
+                autoescape=select_autoescape(("html.j2",), default=False, default_for_string=False),
+                finalize=_printable,
+                trim_blocks=True,
+                lstrip_blocks=True,
+            )
+            environment.filters.update(Formats(locale_for(language, self._territory), self._zone).filters())
+            self._environments[language] = environment
+        return self._environments[language]
+
+    def _subject(self, job: _Job) -> str:
+        return one_line(self._part(job, "subject", needed=True))[:SUBJECT_LIMIT]
+
+    def _html(self, job: _Job, pictures: Pictures) -> str:
+        page = self._part(job, "body", picture=pictures.mail)
+        html = inlined(page) if page else ""
+        if len(html.encode()) > HTML_LIMIT:
+            raise TemplateError(
+                f"The mail's HTML has {len(html.encode()):,} bytes; mail clients cut it at {HTML_LIMIT:,}.",
+                path=job.folder.path,
+                hint="Show fewer lines in the body; the sheet may hold them all.",
+            )
+        return html
+
+    def _sheet(self, job: _Job) -> tuple[Attachment, ...]:
+        pictures = Pictures(self._include)
+        html = self._part(job, "sheet", picture=pictures.sheet)
+        if not html:
+            return ()
+        try:
+            return (self._printer.write(html, pictures.held()),)
+        except TemplateError as error:
+            raise self._placed(error, job, "sheet") from None
+
+    @cached_property
+    def _printer(self) -> Printer:
+        # WeasyPrint takes more than a second to import; who renders no sheet does not wait for it.
+        from emailketing.render.printing import Printer
+
+        return Printer(self._include)
+
+    def _part(self, job: _Job, part: str, *, needed: bool = False, **more: Any) -> str:
+        """A part, rendered; '' when the mailing has no such part."""
+        name = job.folder.part(part, job.language, self._language)
+        if name is None:
+            if needed:
+                raise TemplateError(
+                    f"The mailing {job.folder.mailing!r} has no {part}.",
+                    path=job.folder.path,
+                    hint=f"Write {part}.{PARTS[part]}.j2.",
+                )
+            return ""
+        variables = {**job.variables, **more}
+        try:
+            return job.environment.get_template(name).render(variables)
+        except Exception as error:  # whatever a template raises is its author's to mend
+            raise told(error, self._templates, variables, job.environment.filters) from error
+
+    def _placed(self, error: TemplateError, job: _Job, part: str) -> TemplateError:
+        if error.path is not None:
+            return error
+        name = job.folder.part(part, job.language, self._language)
+        return TemplateError(str(error.args[0]), path=self._templates / str(name), hint=error.hint)
+
+
+def _printable(value: Any) -> Any:
+    """What jinja is about to print. A NULL would read 'None' in the recipient's mail, so it is an error."""
+    if value is None:
+        raise Unformattable("NULL would be printed here; write '| or_dash', or '{% if … %}' around it")
+    return value
+
+
+#: What templates see beside the row's columns.
+_OWN = frozenset({"company", "recipient", "language", "t", "picture", "lines"})

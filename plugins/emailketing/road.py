@@ -1,0 +1,456 @@
+"""The one road of a message: from rows of the ERP to a settled row of the ledger.
+
+`sweep` does the first half: changed rows → events → envelopes → (known keys dropped) → content → frozen bytes →
+outbox, with the cursor, in one transaction. `deliver` does the second: claim → send → settle. `mend` renders again
+what could not be rendered, `keep_house` settles what nobody could settle at the time.
+
+Every part may be repeated, and every part may be killed at any instruction. Connections, clock and files are handed in.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+from emailketing import audience, events
+from emailketing.channels import Channel
+from emailketing.erp import Erp, Reader
+from emailketing.errors import AuthoringError, ChannelDown, OutboxError, SqlError
+from emailketing.model import (
+    Claim,
+    Content,
+    Envelope,
+    Event,
+    Lane,
+    Mailing,
+    Message,
+    Outcome,
+    Receipt,
+    Recipient,
+    Sender,
+    State,
+    chunks,
+    masked,
+    message_id,
+)
+from emailketing.outbox import Backoff, Outbox, Settlement
+from emailketing.render import Renderer
+
+log = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
+
+_NEW_AT_ONCE = 5_000  # new documents held in memory; more are taken in further passes
+_SIFT_AT_ONCE = 1_000  # rows whose keys are looked up together
+_PUT_AT_ONCE = 200  # rendered messages held in memory
+
+
+def utc_now() -> datetime:
+    """The present, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Sweeper:
+    """All that a sweep needs: where documents come from, how they are rendered, where messages go.
+
+    `channels` only freeze here; no line is opened. `overlap_s` is how far behind the cursor rows are read again.
+    """
+
+    erp: Erp
+    outbox: Outbox
+    renderer: Renderer
+    channels: Mapping[str, Channel]
+    sender: Sender
+    overlap_s: float
+    clock: Clock = utc_now
+
+    def since(self, position: datetime) -> datetime:
+        """From when on rows are read again, for a cursor at `position`."""
+        return position - timedelta(seconds=self.overlap_s)
+
+
+@dataclass
+class Swept:
+    """What one sweep of one mailing found and did; `states` counts the messages that are new in the outbox."""
+
+    mailing: str
+    first_look: bool = False
+    documents: int = 0
+    silent: int = 0
+    known: int = 0
+    states: Counter[State] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def new(self) -> int:
+        """The messages that this sweep put into the outbox."""
+        return self.states.total()
+
+
+def sweep(sweeper: Sweeper, mailing: Mailing, begin: datetime | None = None) -> Swept:
+    """Put a message into the outbox for every document that the ERP committed and nobody has been told of.
+
+    The first look at a mailing marks what is there as history and sends nothing; with `begin` it starts from then
+    instead. Raises ErpError, OutboxError (repeat it), SqlError (the author must mend the query); a row or a template
+    that fails concerns its own message only and is told among the problems.
+    """
+    swept = Swept(mailing.name)
+    position = sweeper.outbox.cursor(mailing.name)
+    if position is None:
+        swept.first_look = True
+        position = _first_look(sweeper, mailing, begin)
+        if begin is None:
+            return swept
+    while _pass(sweeper, mailing, position, swept):
+        position = sweeper.outbox.cursor(mailing.name) or position
+    return swept
+
+
+def _first_look(sweeper: Sweeper, mailing: Mailing, begin: datetime | None) -> datetime:
+    """Start the mailing's cursor. What is committed by now is history, whatever its times say."""
+    now = sweeper.clock()
+    if begin is not None:
+        sweeper.outbox.start(mailing.name, begin, [], now)
+        return begin
+    with sweeper.erp.reading() as reader:
+        newest = reader.look(mailing.name, _ever(now)).newest
+        position = min(newest, now) if newest else now
+        rows = reader.changes(mailing.name, sweeper.since(position))
+        found = [item for item in (events.event(mailing, row) for row in rows) if isinstance(item, Event)]
+    sweeper.outbox.start(mailing.name, position, [(item.document, item.version) for item in found], now)
+    return position
+
+
+def _ever(now: datetime) -> datetime:
+    return now - timedelta(days=365 * 100)
+
+
+Addressed = tuple[Event, Envelope]
+
+
+@dataclass
+class Fresh:
+    """What one pass over the changed rows found: the newest event of all, and what is new, by key."""
+
+    newest: datetime | None = None
+    addressed: dict[str, Addressed] = field(default_factory=dict)
+
+    @property
+    def full(self) -> bool:
+        """Whether memory's bound is reached; the rest is taken in a further pass."""
+        return len(self.addressed) >= _NEW_AT_ONCE
+
+
+def _pass(sweeper: Sweeper, mailing: Mailing, position: datetime, swept: Swept) -> bool:
+    """One pass over the changed rows; whether there is more than one pass can hold in memory."""
+    now = sweeper.clock()
+    with sweeper.erp.reading() as reader:
+        with closing(reader.changes(mailing.name, sweeper.since(position))) as rows:
+            fresh = _fresh(sweeper, mailing, rows, swept, now)
+        lines = reader.lines(mailing.name, sorted({event.document for event, _ in fresh.addressed.values()}))
+    cursor = {mailing.name: events.reach(fresh.newest, position, now)}
+    batches = chunks(list(fresh.addressed.values()), _PUT_AT_ONCE)
+    for number, batch in enumerate(batches, start=1):
+        messages = [_message(sweeper, events.with_lines(event, lines), envelope, swept) for event, envelope in batch]
+        # The cursor moves with the last messages: killed before, the next sweep finds the first ones known.
+        sweeper.outbox.put(messages, cursor if number == len(batches) else {}, now)
+        swept.states.update(message.envelope.state for message in messages)
+    if not batches and cursor[mailing.name] > position:
+        sweeper.outbox.put([], cursor, now)
+    return fresh.full
+
+
+def _fresh(
+    sweeper: Sweeper, mailing: Mailing, rows: Iterable[Mapping[str, object]], swept: Swept, now: datetime
+) -> Fresh:
+    """Read changed rows until they end or memory's bound is reached, and keep what nobody knows yet."""
+    fresh = Fresh()
+    made = _events(sweeper, mailing, rows, swept)
+    while not fresh.full and (batch := list(islice(made, _SIFT_AT_ONCE))):
+        fresh.newest = batch[-1].changed_at
+        _sift(sweeper, mailing, batch, fresh, swept, now)
+    return fresh
+
+
+def _events(sweeper: Sweeper, mailing: Mailing, rows: Iterable[Mapping[str, object]], swept: Swept) -> Iterator[Event]:
+    for row in rows:
+        event = events.event(mailing, row)
+        if isinstance(event, Event):
+            yield event
+        else:
+            path = sweeper.erp.query(mailing.name).path
+            swept.problems.append(f"{path}: a row is left out: {event.reason}")
+
+
+def _sift(
+    sweeper: Sweeper,
+    mailing: Mailing,
+    batch: Sequence[Event],
+    fresh: Fresh,
+    swept: Swept,
+    now: datetime,
+) -> None:
+    """Add to `fresh` the messages of this batch whose keys nobody knows yet."""
+    swept.documents += len(batch)
+    told = [event for event in batch if not event.silent]
+    swept.silent += len(batch) - len(told)
+    history = sweeper.outbox.baseline(mailing.name, [event.document for event in told])
+    addressed = {
+        envelope.key: (event, envelope)
+        for event in told
+        if (event.document, event.version) not in history
+        for envelope in _envelopes(mailing, event, now)
+    }
+    known = sweeper.outbox.known(list(addressed))
+    swept.known += len(known)
+    for key, pair in addressed.items():
+        if key not in known:
+            fresh.addressed.setdefault(key, pair)
+
+
+def _envelopes(mailing: Mailing, event: Event, now: datetime) -> Iterator[Envelope]:
+    for channel in mailing.channels:
+        for addressee in audience.addressed_by_row(event.variables, channel):
+            envelope = events.envelope(mailing, event, channel, addressee.recipient, now)
+            yield events.unaddressed(envelope, addressee.reason) if addressee.reason else envelope
+
+
+def _message(sweeper: Sweeper, event: Event, envelope: Envelope, swept: Swept) -> Message:
+    """The message, rendered and frozen; held with the reason when its template fails."""
+    if envelope.state is not State.QUEUED:
+        return Message(envelope)
+    try:
+        return freeze(sweeper, event, envelope)
+    except AuthoringError as error:
+        if str(error) not in swept.problems:
+            swept.problems.append(str(error))
+        return Message(replace(envelope, state=State.HELD, reason=str(error)))
+
+
+def freeze(sweeper: Sweeper, event: Event, envelope: Envelope) -> Message:
+    """Render an envelope's message and freeze its bytes. Raises AuthoringError."""
+    content = sweeper.renderer.render(event.mailing, event.variables, envelope.recipient)
+    return Message(
+        envelope,
+        sender=sweeper.sender.address,
+        subject=content.subject,
+        message_id=message_id(envelope.key, sweeper.sender.domain),
+        frozen=sweeper.channels[envelope.channel].freeze(envelope, content, sweeper.sender),
+    )
+
+
+def mend(sweeper: Sweeper, mailing: Mailing) -> Swept:
+    """Render again what is held because its template failed; what renders now is queued.
+
+    A document that changed or vanished meanwhile has its own newer message or needs none: the held one is cancelled.
+    """
+    swept = Swept(mailing.name)
+    held = sweeper.outbox.unrendered(mailing.name)
+    if not held:
+        return swept
+    documents = sorted({envelope.document for envelope in held})
+    with sweeper.erp.reading() as reader:
+        found = _by_document(mailing, reader, documents)
+    now = sweeper.clock()
+    for envelope in held:
+        event = found.get((envelope.document, envelope.version))
+        if event is None:
+            why = "the document was changed or deleted in the ERP before it could be rendered"
+            sweeper.outbox.cancel(envelope.key, "eMailketing", why, now)
+            swept.states[State.CANCELLED] += 1
+            continue
+        message = _message(sweeper, event, replace(envelope, state=State.QUEUED, reason=""), swept)
+        if message.frozen is not None:
+            sweeper.outbox.fill(message, now)
+            swept.states[State.QUEUED] += 1
+    return swept
+
+
+def _by_document(mailing: Mailing, reader: Reader, documents: Sequence[str]) -> dict[tuple[str, str], Event]:
+    rows = list(reader.documents(mailing.name, documents))
+    lines = reader.lines(mailing.name, documents)
+    made = (events.event(mailing, row) for row in rows)
+    return {(item.document, item.version): events.with_lines(item, lines) for item in made if isinstance(item, Event)}
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """All that a delivery needs. `channel` makes a new channel; every connection has one of its own."""
+
+    outbox: Outbox
+    channel: Callable[[], Channel]
+    backoff: Backoff
+    batch: int
+    lease_s: float
+    clock: Clock = utc_now
+    chance: random.Random = field(default_factory=random.Random)
+    told: Callable[[Claim, Receipt], None] = lambda _claim, _receipt: None
+
+
+@dataclass
+class Delivered:
+    """What one drain did: messages by outcome, and why it ended early, if it did."""
+
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    down: str = ""
+
+    def add(self, other: Delivered) -> None:
+        """Take another connection's figures in."""
+        self.outcomes.update(other.outcomes)
+        self.down = self.down or other.down
+
+
+def deliver(carrier: Carrier, lane: Lane | None = None, connections: int = 1, within_s: float = math.inf) -> Delivered:
+    """Send what is due in a lane (in all of them, the instant one first, when None) until nothing is.
+
+    After `within_s` seconds no further messages are claimed. With several connections each works in a thread of its
+    own. A server that is down ends the drain; the messages keep their attempts and wait in the outbox.
+    """
+    total = Delivered()
+    lanes = [lane] if lane else list(Lane)
+    watch = _Watch(within_s)
+    if connections == 1:
+        return _drain(carrier, lanes, watch)
+    with ThreadPoolExecutor(connections, thread_name_prefix="smtp") as pool:
+        for done in pool.map(lambda _: _drain(carrier, lanes, watch), range(connections)):
+            total.add(done)
+    return total
+
+
+class _Watch:
+    """Says when a drain is to claim no more: its time is up, or another of its connections found the server down."""
+
+    def __init__(self, within_s: float) -> None:
+        self._until, self._down = time.monotonic() + within_s, threading.Event()
+
+    def over(self) -> bool:
+        return self._down.is_set() or time.monotonic() >= self._until
+
+    def stop(self) -> None:
+        self._down.set()
+
+
+def _drain(carrier: Carrier, lanes: Iterable[Lane], watch: _Watch) -> Delivered:
+    delivered = Delivered()
+    owner = uuid.uuid4().hex
+    channel = carrier.channel()
+    try:
+        for lane in lanes:
+            while not watch.over():
+                now = carrier.clock()
+                claims = carrier.outbox.claim(channel.name, lane, carrier.batch, owner, carrier.lease_s, now)
+                if not claims:
+                    break
+                _carry(carrier, channel, owner, claims, delivered)
+    except ChannelDown as error:
+        delivered.down = str(error)
+        watch.stop()
+    finally:
+        channel.close()
+        carrier.outbox.release(owner, carrier.clock())
+    return delivered
+
+
+def _carry(carrier: Carrier, channel: Channel, owner: str, claims: Sequence[Claim], delivered: Delivered) -> None:
+    """Send the claimed messages one by one; each step settles the last and marks the next in one transaction.
+
+    Killed at any instruction, at most the one message marked as sending is unknown.
+    """
+    last: Settlement | None = None
+    try:
+        for claim in claims:
+            channel.open()
+            begun = _step(carrier, owner, last, claim.id)
+            last = None
+            if not begun:
+                continue
+            receipt = channel.deliver(claim)
+            last = carrier.backoff.settlement(claim, receipt, carrier.chance)
+            delivered.outcomes[receipt.outcome] += 1
+            carrier.told(claim, receipt)
+            log.info("%s to %s: %s", claim.key.partition(":")[0], masked(claim.address), receipt.outcome)
+    finally:
+        if last is not None:
+            _step(carrier, owner, last, None)
+
+
+def _step(carrier: Carrier, owner: str, last: Settlement | None, begin: int | None) -> bool:
+    """One step of the ledger; what was answered is held on to while the outbox's database comes back."""
+    deadline = carrier.clock() + timedelta(seconds=carrier.lease_s / 2)
+    while True:
+        now = carrier.clock()
+        try:
+            return carrier.outbox.step(owner, last, begin, now, carrier.lease_s)
+        except OutboxError:
+            if last is None or now >= deadline:
+                raise
+            log.warning("the outbox does not answer; the receipt of message %s is kept and written again", last.id)
+            time.sleep(0.5)
+
+
+def keep_house(outbox: Outbox, backoff: Backoff, now: datetime) -> Counter[str]:
+    """Settle what nobody settled: dead deliveries become unknown and follow their policy, the old expires."""
+    done: Counter[str] = Counter()
+    done["rescued"] = len(outbox.rescue(now, backoff))
+    done["expired"] = outbox.expire(now)
+    return done
+
+
+def send_test(channel: Channel, mailing: Mailing, content: Content, recipient: Recipient, sender: Sender) -> Receipt:
+    """Send a rendered message straight to somebody, marked as a test; the outbox keeps nothing of it."""
+    now = utc_now()
+    event = Event(mailing.name, f"test-{now:%Y%m%dT%H%M%S%f}", "1", now, {})
+    envelope = events.envelope(mailing, event, channel.name, recipient, now)
+    frozen = channel.freeze(envelope, replace(content, subject=f"[test] {content.subject}"), sender)
+    identity = message_id(envelope.key, sender.domain)
+    channel.open()
+    try:
+        return channel.deliver(
+            Claim(0, envelope.key, channel.name, sender.address, recipient.address, identity, 0, frozen)
+        )
+    finally:
+        channel.close()
+
+
+def check_mailing(erp: Erp, renderer: Renderer, mailing: Mailing) -> list[AuthoringError]:
+    """Everything wrong with a mailing's query and templates, held against the live ERP and its newest document."""
+    problems: list[AuthoringError] = list(renderer.check(mailing.name))
+    try:
+        event = newest_event(erp, mailing)
+    except SqlError as error:
+        return [*problems, error]
+    if event and not problems:
+        recipient = audience.addressed_by_row(event.variables, "email")[0].recipient
+        try:
+            renderer.render(mailing.name, event.variables, recipient)
+        except AuthoringError as error:
+            problems.append(error)
+    return problems
+
+
+def newest_event(erp: Erp, mailing: Mailing, document: str = "") -> Event | None:
+    """The document that changed last, or the named one, as an event with its lines; None when there is none.
+
+    Raises SqlError when the query breaks its contract.
+    """
+    with erp.reading() as reader:
+        reader.check(mailing.name)
+        row = next(reader.documents(mailing.name, [document]), None) if document else reader.latest(mailing.name)
+        if row is None:
+            return None
+        event = events.event(mailing, row)
+        if isinstance(event, events.BadRow):
+            raise SqlError(event.reason, path=erp.query(mailing.name).path)
+        return events.with_lines(event, reader.lines(mailing.name, [event.document]))

@@ -1,0 +1,184 @@
+"""What DAG files declare: mailings, and the tasks that carry them.
+
+Importing this module costs nothing but Airflow itself; whatever is heavy is imported where a task runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import runpy
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import DAG, BaseOperator, task
+
+from emailketing import settings
+from emailketing.errors import AuthoringError, ChannelDown, DeclarationError, nearest
+from emailketing.model import Lane, Mailing
+from emailketing.sensors import ErpSensor
+
+if TYPE_CHECKING:
+    from emailketing.road import Swept
+
+log = logging.getLogger(__name__)
+
+CHANNELS = ("email",)
+
+_DRAIN_S = 50.0  # a drain started each minute ends before the next one begins
+
+
+def notification(name: str, *, channels: Sequence[str] = ("email",), expires_after: timedelta | None = None) -> Mailing:
+    """A mailing that tells of every saved document of `include/sql/<name>.sql`, by `include/templates/<name>/`.
+
+    `expires_after` is the age at which an event no longer helps anybody; it then ends as expired, visibly.
+    Raises DeclarationError, with the line of the DAG file, when there is no such query, template or channel.
+    """
+    include = settings.load().include
+    _known("query", name, [path.name.removesuffix(".sql") for path in include.glob("sql/**/*.sql")])
+    _known("template folder", name, [path.name for path in include.glob("templates/*") if path.is_dir()])
+    for channel in channels:
+        _known("channel", channel, CHANNELS)
+    return Mailing(name, channels=tuple(channels), expires_after_s=expires_after and expires_after.total_seconds())
+
+
+def notify(*mailings: Mailing) -> None:
+    """Watch the ERP for these mailings' documents, and send: a sensor that wakes one sweep.
+
+    Belongs into one DAG that is always running (`schedule="@continuous", max_active_runs=1`).
+    """
+    chosen = settings.load().sweep
+    names = [mailing.name for mailing in mailings]
+    sensor = ErpSensor(task_id="watch", mailings=names, poll_s=chosen.poll_s, wake_s=chosen.wake_s)
+    sensor >> SweepOperator(task_id="sweep", mailings=mailings)
+
+
+class SweepOperator(BaseOperator):
+    """Puts a message into the outbox for every new document, sends the instant lane, and lingers for more.
+
+    Lingering means that what follows soon after need not wait for Airflow to start another task.
+    """
+
+    def __init__(self, *, mailings: Sequence[Mailing], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.mailings = tuple(mailings)
+
+    def execute(self, context: Any) -> dict[str, int]:  # noqa: ARG002 Airflow's signature
+        """Sweep until nothing has come for a while. Raises AuthoringError at the end, when all else is sent."""
+        chosen = settings.load().sweep
+        new: dict[str, int] = {}
+        problems: dict[str, None] = {}
+        for swept in self._looks(chosen.poll_s, chosen.linger_s, chosen.linger_most_s):
+            if swept.new or swept.first_look:
+                log.info("%s: %s", swept.mailing, told(swept))
+            new[swept.mailing] = new.get(swept.mailing, 0) + swept.new
+            for problem in swept.problems:
+                if problem not in problems:
+                    log.error("%s", problem)
+            problems |= dict.fromkeys(swept.problems)
+        if problems:
+            raise AuthoringError("\n".join(problems))
+        return new
+
+    def _looks(self, poll_s: float, linger_s: float, most_s: float) -> Iterator[Swept]:
+        from emailketing import road, wiring
+
+        sweeper, carrier = wiring.sweeper(), wiring.carrier()
+        began = quiet_since = time.monotonic()
+        busy = False
+        yield from (road.mend(sweeper, mailing) for mailing in self.mailings)
+        while True:
+            swept = [road.sweep(sweeper, mailing) for mailing in self.mailings]
+            delivered = road.deliver(carrier, Lane.INSTANT)
+            yield from swept
+            if any(one.new for one in swept) or delivered.outcomes.total():
+                busy, quiet_since = True, time.monotonic()
+            now = time.monotonic()
+            if not busy or now - quiet_since > linger_s or now - began > most_s:
+                return
+            time.sleep(poll_s)
+
+
+def told(swept: Swept) -> str:
+    """What a sweep did, in a sentence for logs and the command line."""
+    if swept.first_look and not swept.new:
+        return "first look; what the ERP holds by now is history, what comes from now on is told"
+    states = ", ".join(f"{count} {state}" for state, count in sorted(swept.states.items()))
+    return f"{swept.documents} documents changed, {states or 'nothing new'}"
+
+
+@task
+def settle_open_ends() -> dict[str, int]:
+    """What a dead delivery left behind becomes unknown and follows its policy; what is too old expires."""
+    from emailketing import road, wiring
+
+    return dict(road.keep_house(wiring.outbox(), wiring.backoff(), road.utc_now()))
+
+
+def deliver(lane: str) -> Any:
+    """A task that sends what is due in a lane: retries, and all that no sweep sends itself."""
+    return _deliver.override(task_id=f"deliver_{lane}")(lane=lane)
+
+
+@task
+def _deliver(lane: str) -> dict[str, int]:
+    from emailketing import road, wiring
+
+    connections = settings.load().delivery.connections
+    delivered = road.deliver(wiring.carrier(), Lane(lane), connections, within_s=_DRAIN_S)
+    if delivered.down:
+        raise ChannelDown(delivered.down)
+    return {outcome.value: count for outcome, count in delivered.outcomes.items()}
+
+
+@task
+def prune() -> dict[str, int]:
+    """Delete ended messages and frozen bytes that are older than the settings keep them."""
+    from emailketing import road, wiring
+
+    chosen = settings.load().delivery
+    now = road.utc_now()
+    before, content_before = (now - timedelta(days=days) for days in (chosen.keep_days, chosen.keep_content_days))
+    return wiring.outbox().prune(before, content_before, now)
+
+
+def declared(folder: Path) -> dict[str, Mailing]:
+    """Every mailing that the DAG files below `folder` declare, by name, without a running Airflow.
+
+    Raises DeclarationError with file and line for a file that cannot be imported.
+    """
+    found: dict[str, Mailing] = {}
+    for path in sorted(folder.rglob("*.py")):
+        for value in _executed(path).values():
+            if isinstance(value, DAG):
+                for operator in value.tasks:
+                    found |= {mailing.name: mailing for mailing in getattr(operator, "mailings", ())}
+    return found
+
+
+def _executed(path: Path) -> dict[str, Any]:
+    try:
+        return runpy.run_path(str(path))
+    except AuthoringError:
+        raise
+    except Exception as error:
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        line = frames[-1].lineno if frames else getattr(error, "lineno", None)
+        raise DeclarationError(f"{type(error).__name__}: {error}", path=path, line=line) from error
+
+
+def _known(what: str, name: str, known: Sequence[str]) -> None:
+    if name not in known:
+        frame = _caller()
+        raise DeclarationError(
+            f"there is no {what} {name!r}.", path=frame.filename, line=frame.lineno, hint=nearest(name, known)
+        )
+
+
+def _caller() -> traceback.FrameSummary:
+    """The line of the DAG file that is being executed."""
+    package = str(Path(__file__).parent)
+    return next(frame for frame in reversed(traceback.extract_stack()) if not frame.filename.startswith(package))

@@ -1,0 +1,85 @@
+"""Settings and connections become the tools that the roots work with; nothing is opened before it is used."""
+
+from __future__ import annotations
+
+import smtplib
+from collections.abc import Callable
+from functools import cache
+from zoneinfo import ZoneInfo
+
+from emailketing import connections, settings
+from emailketing.channels import Channel
+from emailketing.channels.smtp import Smtp
+from emailketing.erp import Erp
+from emailketing.model import Claim, Receipt
+from emailketing.outbox import Backoff, Outbox
+from emailketing.render import Renderer
+from emailketing.road import Carrier, Sweeper
+
+
+@cache
+def erp() -> Erp:
+    """The ERP of the connection `erp`, with the queries of include/sql."""
+    chosen = settings.load()
+    return Erp(connections.erp(), chosen.include / "sql", ZoneInfo(chosen.sweep.erp_timezone))
+
+
+@cache
+def outbox() -> Outbox:
+    """The outbox of the connection `emailketing`, its schema brought up to date."""
+    ledger = Outbox(connections.outbox())
+    ledger.migrate()
+    return ledger
+
+
+@cache
+def renderer() -> Renderer:
+    """The templates of the include folder, with the company's identity."""
+    chosen = settings.load()
+    return Renderer(chosen.include, company=chosen.company.model_dump())
+
+
+def email() -> Channel:
+    """A channel to the mail server of the connection `smtp`, which is looked up when a line is first needed."""
+    return Smtp(_line, timeout_s=settings.load().delivery.timeout_s)
+
+
+def _line() -> smtplib.SMTP:
+    return _lines()()
+
+
+@cache
+def _lines() -> Callable[[], smtplib.SMTP]:
+    return connections.smtp(settings.load().delivery.timeout_s)
+
+
+def sweeper() -> Sweeper:
+    """What a sweep needs."""
+    chosen = settings.load()
+    return Sweeper(
+        erp=erp(),
+        outbox=outbox(),
+        renderer=renderer(),
+        channels={"email": email()},
+        sender=chosen.mail_sender(),
+        overlap_s=chosen.sweep.overlap_s,
+    )
+
+
+def backoff() -> Backoff:
+    """How long a message waits between attempts, and how many it has."""
+    chosen = settings.load().delivery
+    return Backoff(first_s=chosen.backoff_s, most_s=chosen.backoff_most_s, attempts=chosen.attempts)
+
+
+def carrier(told: Callable[[Claim, Receipt], None] | None = None) -> Carrier:
+    """What a delivery needs; `told` hears of every receipt."""
+    chosen = settings.load().delivery
+    return Carrier(
+        outbox=outbox(),
+        channel=email,
+        backoff=backoff(),
+        batch=chosen.batch,
+        lease_s=chosen.lease_s,
+        told=told or (lambda _claim, _receipt: None),
+    )

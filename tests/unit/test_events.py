@@ -1,0 +1,104 @@
+"""Rows become events, events become envelopes with keys; the cursor goes neither back nor into the future."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emailketing import audience, events
+from emailketing.events import BadRow
+from emailketing.model import Event, Mailing, Recipient, State, key_parts, masked, message_id, message_key
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ORDER = Mailing("purchase_order", expires_after_s=3600)
+
+
+def row(**columns):
+    return {"document": "4512", "changed_at": NOW, **columns}
+
+
+def test_a_row_is_an_event_with_its_columns_as_variables():
+    event = events.event(ORDER, row(version=2, total=5))
+    assert event == Event("purchase_order", "4512", "2", NOW, row(version=2, total=5))
+
+
+@pytest.mark.parametrize(
+    ("value", "silent"), [(1, True), ("t", True), (True, True), (0, False), (None, False), ("f", False)]
+)
+def test_silent_is_understood_as_each_database_says_it(value, silent):
+    assert events.event(ORDER, row(silent=value)).silent is silent
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"document": None}, "document is empty"),
+        ({"document": " "}, "document is empty"),
+        ({"changed_at": None}, "which is no time"),
+        ({"changed_at": "soon"}, "which is no time"),
+        ({"document": "9" * 200}, "longer than 120"),
+    ],
+)
+def test_a_row_that_is_no_event_says_why(columns, reason):
+    made = events.event(ORDER, row(**columns))
+    assert isinstance(made, BadRow)
+    assert reason in made.reason
+
+
+def test_an_old_event_is_born_expired_and_says_why():
+    event = events.event(ORDER, row(changed_at=NOW - timedelta(hours=2)))
+    envelope = events.envelope(ORDER, event, "email", Recipient("a@b.example"), NOW)
+    assert envelope.state is State.EXPIRED
+    assert "too long ago" in envelope.reason
+
+
+def test_a_young_event_is_queued_until_it_expires():
+    envelope = events.envelope(ORDER, events.event(ORDER, row()), "email", Recipient("a@b.example"), NOW)
+    assert (envelope.state, envelope.expires_at) == (State.QUEUED, NOW + timedelta(hours=1))
+    assert envelope.key == "purchase_order:4512:1:email:a@b.example"
+
+
+@given(st.lists(st.text(max_size=20), min_size=5, max_size=5))
+def test_a_key_is_read_back_as_it_was_made(parts):
+    assert list(key_parts(message_key(*parts))) == parts
+
+
+def test_the_message_id_belongs_to_the_key():
+    assert message_id("a", "x.example") == message_id("a", "x.example") != message_id("b", "x.example")
+
+
+@given(st.integers(-100, 100), st.integers(-100, 100))
+def test_the_cursor_never_goes_back_nor_into_the_future(newest, position):
+    reached = events.reach(NOW + timedelta(hours=newest), NOW + timedelta(hours=position), NOW)
+    assert reached >= NOW + timedelta(hours=position)
+    assert reached <= max(NOW, NOW + timedelta(hours=position))
+
+
+def test_several_addresses_in_one_column_are_several_people():
+    found = audience.addressed_by_row({"email": "a@x.example; B@X.example,a@x.example", "name": " Ana\nB "}, "email")
+    assert [one.recipient.address for one in found] == ["a@x.example", "B@x.example"]
+    assert found[0].recipient.name == "Ana B"
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({}, "gives no column 'email'"),
+        ({"email": None}, "empty in the ERP"),
+        ({"email": "ventas.proveedor.example"}, "is no e-mail address"),
+        ({"email": "a@b@c"}, "is no e-mail address"),
+        ({"email": "a@x.example\r\nBcc:evil@x.example"}, ""),
+    ],
+)
+def test_whoever_cannot_be_reached_is_told_with_the_reason(columns, reason):
+    found = audience.addressed_by_row(columns, "email")
+    assert any(reason in one.reason for one in found)
+    assert all("\n" not in one.recipient.address and "\r" not in one.recipient.address for one in found)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"), [("maria@x.example", "ma…@x.example"), ("+595981123456", "…456"), ("1", "…")]
+)
+def test_addresses_are_masked_in_logs(address, shown):
+    assert masked(address) == shown
