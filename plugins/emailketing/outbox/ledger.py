@@ -8,21 +8,21 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from emailketing.model import Claim, Frozen, Message, State
+from emailketing.model import Claim, Envelope, Frozen, Message, State
 from emailketing.outbox import people, reading, upkeep
 from emailketing.outbox.backoff import Settlement
 from emailketing.outbox.claim import bytes_of, lease
 from emailketing.outbox.database import Database, connect_outbox
 from emailketing.outbox.migrate import migrate
 from emailketing.outbox.people import Verdict
-from emailketing.outbox.put import Put, put, start
+from emailketing.outbox.put import Put, fill, put, start
 from emailketing.outbox.reading import Entry, Filter, Row
 from emailketing.outbox.step import step
 from emailketing.outbox.upkeep import Pruned, Rescued, until_none
 
 
 class Outbox:
-    """Messages live here and change state. Times are aware UTC, except a cursor's, which is the ERP's own local time.
+    """Messages live here and change state. Times are aware UTC.
 
     Every method is one transaction unless it says otherwise, and raises OutboxError when the database does not answer:
     then nothing of it happened. (One case is left: the connection breaks while a commit is answered. Every method may
@@ -80,6 +80,14 @@ class Outbox:
     def put(self, messages: Sequence[Message], cursors: Mapping[str, datetime], now: datetime) -> Put:
         """Insert the messages whose keys are new and move the cursors forward (never backward), in one transaction."""
         return self._database.write(partial(put, messages=messages, cursors=cursors, now=now))
+
+    def unrendered(self, mailing: str) -> list[Envelope]:
+        """The messages that are held because they could not be rendered (some 500 of them at most, the oldest)."""
+        return self._database.read(partial(reading.unrendered, mailing=mailing))
+
+    def fill(self, message: Message, now: datetime) -> None:
+        """Give a message that is held without bytes its bytes, and queue it."""
+        self._database.write(partial(fill, given=message, now=now))
 
     # What delivery does
 
@@ -156,7 +164,7 @@ class Outbox:
 
     # What anybody may look at
 
-    def messages(self, wanted: Filter = Filter(), limit: int = 100) -> list[Row]:  # noqa: B008 frozen
+    def messages(self, wanted: Filter = Filter(), limit: int | None = 100) -> list[Row]:  # noqa: B008 frozen
         """The newest messages that fit `wanted`, newest first."""
         return self._database.read(partial(reading.messages, wanted=wanted, limit=limit))
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from emailketing.model import Envelope, Frozen, Message, State, chunks
-from emailketing.outbox.changes import remember, told
+from emailketing.outbox.changes import Move, move, remember, told
 from emailketing.outbox.fit import clipped, identity, storable
 from emailketing.outbox.schema import WIDTHS, attachment, baseline, blob, content, cursor, history, message
 
@@ -64,12 +64,35 @@ def _sendable(given: Message) -> Message:
     envelope = given.envelope
     if envelope.state not in NEEDS_BYTES:
         return given
+    if given.frozen is None and envelope.state is State.HELD:  # its template failed; `fill` brings the bytes
+        return given
     if given.frozen is None:
         raise ValueError(f"message {envelope.key} is {envelope.state} and has no bytes")
     if identity("address", envelope.recipient.address) == envelope.recipient.address:
         return given
     reason = f"the address is longer than {WIDTHS['address']} characters, or no text"
     return replace(given, envelope=replace(envelope, state=State.UNADDRESSED, reason=reason), frozen=None)
+
+
+def fill(connection: sa.Connection, given: Message, now: datetime) -> None:
+    """Give a message that was held without bytes its bytes, and queue it. Nothing is done when it is held no more."""
+    assert given.frozen is not None
+    key = identity("key", given.envelope.key)
+    held = sa.select(message.c.id).where(message.c.key == key, message.c.state == State.HELD.value, ~_has_content)
+    number = connection.execute(held.with_for_update()).scalar()
+    if number is None:
+        return
+    _put_blobs(connection, [given], now)
+    _insert(connection, content, [_content(number, given.frozen)])
+    _insert(connection, attachment, list(_attachments(number, given.frozen)))
+    columns = {name: _row(key, given, now)[name] for name in ("sender", "subject", "message_id")}
+    move(
+        connection,
+        [Move(number, key, State.HELD, State.QUEUED, now, "rendered", "", columns | {"next_attempt_at": now})],
+    )
+
+
+_has_content = sa.exists().where(content.c.message == message.c.id)
 
 
 def _put_blobs(connection: sa.Connection, messages: Iterable[Message], now: datetime) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from emailketing.model import Frozen, Lane, OnUnknown, State, chunks, message_key
+from emailketing.model import Envelope, Frozen, Lane, OnUnknown, Recipient, State, chunks, message_key
 from emailketing.outbox.claim import frozen_by_id
 from emailketing.outbox.fit import identity
 from emailketing.outbox.schema import WIDTHS, baseline, content, cursor, history, message
@@ -62,9 +62,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which messages to list; what is None does not matter. `since` and `until` bound `created_at`, until excluded."""
+    """Which messages to list; what is None or empty does not matter.
 
-    state: State | None = None
+    `since` and `until` bound `created_at`, until excluded.
+    """
+
+    states: tuple[State, ...] = ()
     mailing: str | None = None
     document: str | None = None
     lane: Lane | None = None
@@ -75,7 +78,7 @@ class Filter:
 
 
 def cursors(connection: sa.Connection) -> dict[str, datetime]:
-    """How far each mailing has read, in the ERP's local time."""
+    """How far each mailing has read."""
     return {row.mailing: row.position for row in connection.execute(sa.select(cursor.c.mailing, cursor.c.position))}
 
 
@@ -108,7 +111,34 @@ def in_baseline(connection: sa.Connection, mailing: str, candidates: Iterable[tu
     return {pair for key, pair in stored.items() if key in found}
 
 
-def messages(connection: sa.Connection, wanted: Filter, limit: int) -> list[Row]:
+def unrendered(connection: sa.Connection, mailing: str) -> list[Envelope]:
+    """The envelopes of a mailing's messages that are held because they have no bytes."""
+    bare = ~sa.exists().where(content.c.message == message.c.id)
+    held: sa.ColumnElement[str] = sa.literal_column(
+        f"'{State.HELD}'"
+    )  # a literal, or no plan would use the index of the open states
+    query = sa.select(message).where(message.c.state == held, message.c.mailing == identity("mailing", mailing), bare)
+    return [_envelope(_row(row)) for row in connection.execute(query.order_by(message.c.id).limit(CHUNK))]
+
+
+def _envelope(row: Row) -> Envelope:
+    return Envelope(
+        mailing=row.mailing,
+        document=row.document,
+        version=row.version,
+        channel=row.channel,
+        recipient=Recipient(row.address, row.recipient_name, row.language),
+        lane=row.lane,
+        on_unknown=row.on_unknown,
+        event_at=row.event_at,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        state=row.state,
+        reason=row.reason,
+    )
+
+
+def messages(connection: sa.Connection, wanted: Filter, limit: int | None) -> list[Row]:
     """The newest messages that fit the filter, newest first."""
     query = sa.select(message).where(*_conditions(wanted)).order_by(message.c.id.desc()).limit(limit)
     return [_row(row) for row in connection.execute(query)]
@@ -152,7 +182,6 @@ def counts(connection: sa.Connection) -> dict[str, dict[State, int]]:
 
 def _conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:
     equal = {
-        "state": wanted.state and wanted.state.value,
         "mailing": _fitted("mailing", wanted.mailing),
         "document": _fitted("document", wanted.document),
         "lane": wanted.lane and wanted.lane.value,
@@ -160,6 +189,8 @@ def _conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:
         "address": _fitted("address", wanted.address),
     }
     found = [message.c[name] == value for name, value in equal.items() if value is not None]
+    if wanted.states:
+        found.append(message.c.state.in_([sa.literal_column(f"'{state}'") for state in wanted.states]))
     if wanted.since:
         found.append(message.c.created_at >= wanted.since)
     if wanted.until:

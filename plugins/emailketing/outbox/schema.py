@@ -210,7 +210,7 @@ cursor = sa.Table(
     "outbox_cursor",
     metadata,
     sa.Column("mailing", _text(WIDTHS["mailing"]), primary_key=True),
-    sa.Column("position", _LOCAL, nullable=False, comment="the latest changed_at seen, in the ERP's own local time"),
+    sa.Column("position", Utc, nullable=False, comment="the latest changed_at seen"),
     sa.Column("updated_at", Utc, nullable=False),
     comment="How far each mailing has read the ERP.",
     **MARIADB,

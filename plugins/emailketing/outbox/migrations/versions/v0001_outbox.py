@@ -150,9 +150,7 @@ sa.Table(
     "outbox_cursor",
     metadata,
     sa.Column("mailing", _text(100), primary_key=True),
-    sa.Column(
-        "position", _LOCAL_TIME, nullable=False, comment="the latest changed_at seen, in the ERP's own local time"
-    ),
+    sa.Column("position", _TIME, nullable=False, comment="the latest changed_at seen"),
     sa.Column("updated_at", _TIME, nullable=False),
     comment="How far each mailing has read the ERP.",
     **_MARIADB,
