@@ -9,6 +9,7 @@ import os
 
 import pypdf
 import yaml
+
 from emailketing.model import Recipient
 
 
