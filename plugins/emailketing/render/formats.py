@@ -63,10 +63,10 @@ def moment_of(value: Any) -> date | datetime:
     _known(value, "a date")
     if isinstance(value, date):
         return value
-    text = str(value).strip()
     try:
+        text = value.strip()
         return date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, AttributeError):
         raise Unformattable(f"{value!r} is not a date (expected like 2026-01-31 or 2026-01-31 14:05)") from None
 
 

@@ -23,6 +23,9 @@ from emailketing.render.mail import inside
 #: Longest file name, without its ".pdf": every file system and mail client takes it.
 NAME_LENGTH = 120
 
+#: Tagged for screen readers, by the rules of PDF/UA.
+_OPTIONS = {"pdf_variant": "pdf/ua-1", "pdf_tags": True}
+
 
 class Printer:
     """Writes PDFs, and remembers the last ones: a document for ten recipients is written once.
@@ -53,11 +56,13 @@ class Printer:
         base = f"{self._include.resolve().as_uri()}/"
         try:
             document = HTML(string=html, base_url=base, url_fetcher=fetcher).render(
-                font_config=FontConfiguration(), pdf_variant="pdf/ua-1", pdf_tags=True
+                font_config=FontConfiguration(), **_OPTIONS
             )
-            data = document.write_pdf()
+            data = document.write_pdf(**_OPTIONS)
         except FatalURLFetchingError as error:
-            raise _refusal(error) from None
+            raise fetcher.refused or TemplateError(str(error)) from None
+        if fetcher.refused:
+            raise fetcher.refused
         return Attachment(file_name(document.metadata.title or ""), "application/pdf", data)
 
 
@@ -67,9 +72,18 @@ class _Fetcher(URLFetcher):  # type: ignore[misc]
     def __init__(self, include: Path, pictures: dict[str, Attachment]) -> None:
         super().__init__(fail_on_errors=True, allowed_protocols=())
         self._include, self._pictures = include, pictures
+        # Kept, because WeasyPrint goes on without a picture that an SVG asked for in vain.
+        self.refused: TemplateError | None = None
 
     def fetch(self, url: str, headers: Any = None) -> URLFetcherResponse:  # noqa: ARG002 the library's
         """The bytes behind an address. Raises TemplateError for everything outside."""
+        try:
+            return self._read(url)
+        except TemplateError as error:
+            self.refused = self.refused or error
+            raise
+
+    def _read(self, url: str) -> URLFetcherResponse:
         parts = urlsplit(url)
         if parts.scheme == "picture" and (held := self._pictures.get(parts.path.partition("/")[0])):
             return URLFetcherResponse(url, held.data, {"Content-Type": held.media_type})
@@ -81,11 +95,6 @@ class _Fetcher(URLFetcher):  # type: ignore[misc]
         path = inside(self._include, unquote(parts.path))
         media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         return URLFetcherResponse(url, path.read_bytes(), {"Content-Type": media_type})
-
-
-def _refusal(error: BaseException) -> TemplateError:
-    cause = error.__cause__
-    return cause if isinstance(cause, TemplateError) else TemplateError(f"{error}: {cause}")
 
 
 def file_name(title: str) -> str:
