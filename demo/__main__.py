@@ -189,7 +189,7 @@ def _arrival(scene: Scene, saved: Saved, rows: Sequence[dict[str, str]]) -> Arri
 def _unpacked(mail: Caught, folder: Path) -> Iterator[Path]:
     """Lay the mail and its PDF where a person finds them."""
     folder.mkdir(exist_ok=True)
-    message: EmailMessage = BytesParser(policy=policy.default).parsebytes(mail.path.read_bytes())
+    message = BytesParser(EmailMessage, policy=policy.default).parsebytes(mail.path.read_bytes())
     for part in message.iter_attachments():
         name = Path(part.get_filename() or "attachment").name
         if name.endswith(".pdf"):

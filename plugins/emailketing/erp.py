@@ -177,7 +177,7 @@ class Reader:
         query = self._erp.query(name)
         wrap = "SELECT COUNT(*), MAX(changes.changed_at) FROM (\n{}\n) changes WHERE changes.changed_at >= :since"
         values = {"since": self._local(since)}
-        (count, newest), *_ = self._execute(query, query.clause(values, wrap), values).all()
+        count, newest = tuple(self._execute(query, query.clause(values, wrap), values).one())
         return Look(count, None if newest is None else self._utc(query, newest))
 
     def lines(self, name: str, documents: Sequence[str]) -> dict[str, list[Row]]:

@@ -53,7 +53,10 @@ def at(hour, minute=0):
     return datetime(2026, 3, 1, hour, minute, tzinfo=ASUNCION)
 
 
-def changes(erp, name="orders", since=at(0)):
+MIDNIGHT = at(0)
+
+
+def changes(erp, name="orders", since=MIDNIGHT):
     with erp.reading() as reader:
         return list(reader.changes(name, since))
 
@@ -111,8 +114,8 @@ def test_a_query_may_take_since_itself(erp):
 
 
 def test_a_query_cannot_write(erp, engine):
+    (erp.folder / "evil.sql").write_text("DELETE FROM orders RETURNING number AS document")
     with erp.reading() as reader, pytest.raises(SqlError, match="readonly"):
-        (erp.folder / "evil.sql").write_text("DELETE FROM orders RETURNING number AS document")
         list(reader.rows("evil"))
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM orders")).scalar() == 3

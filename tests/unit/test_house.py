@@ -1,4 +1,4 @@
-"""The house rules, as tests: who imports whom, what every DAG has, what the docs name, which settings are documented."""
+"""The house rules, as tests: who imports whom, what every DAG has, what the docs name, which settings there are."""
 
 import ast
 import os

@@ -114,9 +114,8 @@ def in_baseline(connection: sa.Connection, mailing: str, candidates: Iterable[tu
 def unrendered(connection: sa.Connection, mailing: str) -> list[Envelope]:
     """The envelopes of a mailing's messages that are held because they have no bytes."""
     bare = ~sa.exists().where(content.c.message == message.c.id)
-    held: sa.ColumnElement[str] = sa.literal_column(
-        f"'{State.HELD}'"
-    )  # a literal, or no plan would use the index of the open states
+    # A literal, or no plan would use the index of the open states.
+    held: sa.ColumnElement[str] = sa.literal_column(f"'{State.HELD}'")
     query = sa.select(message).where(message.c.state == held, message.c.mailing == identity("mailing", mailing), bare)
     return [_envelope(_row(row)) for row in connection.execute(query.order_by(message.c.id).limit(CHUNK))]
 
