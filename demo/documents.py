@@ -142,6 +142,7 @@ CHART = (
     ("2.1.02.01", "IVA débito fiscal"),
     ("2.1.02.02", "Retenciones de IVA a pagar"),
     ("2.1.02.03", "IPS a pagar"),
+    ("2.1.02.04", "Aguinaldos a pagar"),
     ("2.2", "Pasivo no corriente"),
     ("2.2.01", "Deudas financieras"),
     ("2.2.01.01", "Préstamos bancarios"),
@@ -192,7 +193,8 @@ CHART = (
 _KINDS = {"1": "asset", "2": "liability", "3": "equity", "4": "income", "5": "expense", "6": "expense"}
 
 CASH, BANK, CUSTOMERS, CARDS, TAX_PAID = "1.1.01.01", "1.1.01.02", "1.1.02.01", "1.1.02.02", "1.1.02.03"
-SUPPLIERS, TAX_OWED, WITHHELD, SOCIAL = "2.1.01.01", "2.1.02.01", "2.1.02.02", "2.1.02.03"
+SUPPLIERS, TAX_OWED, WITHHELD, SOCIAL, BONUS = "2.1.01.01", "2.1.02.01", "2.1.02.02", "2.1.02.03", "2.1.02.04"
+SUNDRIES = "6.1.02.03"
 INVENTORY, INCOME, COST = "1.1.03.", "4.1.01.", "5.1.01."
 PAID_INTO = {"cash": CASH, "card": CARDS, "transfer": BANK, "cheque": BANK, "credit": CUSTOMERS}
 

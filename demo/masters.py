@@ -30,6 +30,7 @@ class Data:
     rng: Random
     start: date
     rows: defaultdict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
+    known: set[str] = field(default_factory=set)  # descriptions in use
 
     def add(self, table: str, **values: Any) -> Row:
         """A new row with the table's next id."""
@@ -119,7 +120,7 @@ def _birthday(rng: Random) -> date:
 def _party(data: Data, name: str, **values: Any) -> Row:
     rng, number = data.rng, len(data.rows["parties"]) + 1
     company, consent = values["is_company"], rng.random() < 0.62
-    domain = f"{ascii_name(name).split('.')[-1 if company else 0]}{number}.example"
+    domain = f"{''.join(ascii_name(name).split('.')[:2])}{number}.example"
     mailbox = rng.choice(("compras", "ventas", "administracion")) if company else f"{ascii_name(name)}{number}"
     since = data.at(data.start - timedelta(days=rng.randrange(1, 1500)))
     tax_number = (80_000_000 if company else 1_000_000) + rng.randrange(100_000, 4_900_000) // (50 if company else 1)
@@ -218,6 +219,9 @@ def _good(data: Data, group: tuple[Any, ...], supplier_id: int) -> None:
     nouns, makers, sizes, (low, high), unit = words.GOODS[group[0]]
     noun = data.rng.choice(nouns.split("|"))
     description = f"{noun} {data.rng.choice(makers.split('|'))} {data.rng.choice(sizes.split('|'))}"
+    if description in data.known:
+        description += f", ref. {len(data.rows['products']) + 1}"
+    data.known.add(description)
     price = round(low * (high / low) ** data.rng.betavariate(1.4, 2.4) / 500) * 500
     product = _product(data, group, description, price, supplier_id)
     product["unit"] = unit

@@ -65,10 +65,10 @@ BRANCH_STAFF = (("encargado", 3_700_000), ("cajero", 2_950_000), ("playero", 2_8
 
 #: Code, name, whether stocked, last part of its accounts, margin on the price without IVA, share of the catalogue.
 GROUPS = (
-    ("COM", "Combustibles", True, "01", 0.13, 0.005),
-    ("LUB", "Lubricantes", True, "02", 0.24, 0.14),
-    ("REP", "Filtros y repuestos", True, "03", 0.28, 0.22),
-    ("NEU", "Neumáticos", True, "04", 0.22, 0.09),
+    ("COM", "Combustibles", True, "01", 0.16, 0.005),
+    ("LUB", "Lubricantes", True, "02", 0.29, 0.14),
+    ("REP", "Filtros y repuestos", True, "03", 0.33, 0.22),
+    ("NEU", "Neumáticos", True, "04", 0.25, 0.09),
     ("BEB", "Bebidas", True, "05", 0.30, 0.15),
     ("ALI", "Alimentos", True, "05", 0.27, 0.17),
     ("LIM", "Limpieza y hogar", True, "05", 0.30, 0.10),
