@@ -161,7 +161,7 @@ class History:
     def _reorder_point(self, product: Row, sold_daily: float) -> int:
         """In thousandths: about a week of fuel, three weeks of anything else."""
         if "diesel" in product:
-            return round(sold_daily * 90 * 7) * 1000 // (1 if product["diesel"] else 3)
+            return round(sold_daily * 90 * 7) * (1000 if product["diesel"] else 333)
         weekly = sold_daily * 7 * product["popularity"] ** 0.5 / self.shelf_weights[-1]
         if product["code"][:3] in BULK:
             weekly += sold_daily * 0.7 * 5.5 / len(self.bulk) * (4 if is_dear(product) else 17)
@@ -464,6 +464,7 @@ class History:
             buyer_id=buyer["id"],
             ordered_on=day,
             deliver_on=arrives,
+            deliver_to=address_of(self.data.by_id("branches", branch_id)),
             payment_terms=terms(supplier["payment_days"], supplier["language"]),
             **docs.amounts_of(docs.line_totals(lines), currency, self.rate),
             notes=self.rng.choice(words.DRIVERS_NOTE) or None,
@@ -685,8 +686,8 @@ class History:
             self.data.add("stock", branch_id=branch_id, product_id=product["id"], **values)
 
     def _current_fuel_prices(self) -> None:
-        first = max((day for day in self.days if day.day == 3), default=None)
-        for price in self.data.rows["prices"] if first else []:
+        first = max(day for day in self.days if day.day == 3)
+        for price in self.data.rows["prices"]:
             product = self.data.by_id("products", price["product_id"])
             if "diesel" in product:
                 factor = 0.975 if price["price_list_id"] == FLEETS else 1.0
@@ -727,6 +728,11 @@ def terms(days: int, language: str) -> str:
     if language == "en":
         return f"{days} days net" if days else "Cash on delivery"
     return f"Crédito a {days} días" if days else "Contado"
+
+
+def address_of(branch: Row) -> str:
+    """Where goods for a branch are delivered."""
+    return f"{branch['name']}, {branch['address']}, {branch['city']}"
 
 
 def till_row(method: str, opening: int, income: int, outgoings: int, difference: int) -> Row:

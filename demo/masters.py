@@ -25,7 +25,7 @@ GENERAL, WHOLESALE, FLEETS, EXPORT = 1, 2, 3, 4
 
 @dataclass
 class Data:
-    """Rows by table, growing in memory until they are stored. Ids are given here, so that a seed always gives the same."""
+    """Rows by table, in memory until they are stored. Ids are given here, so that a seed always gives the same."""
 
     rng: Random
     start: date
@@ -155,9 +155,7 @@ def _suppliers(data: Data, count: int) -> None:
         name = data.rng.choice(words.ENGLISH_FIRMS) if english else _firm(data.rng, words.SUPPLIES)
         both = data.rng.random() < 0.1
         days, language = data.rng.choice(terms), "en" if english else "es"
-        _party(
-            data, name, is_company=True, is_supplier=True, is_customer=both, payment_days=days, language=language
-        )
+        _party(data, name, is_company=True, is_supplier=True, is_customer=both, payment_days=days, language=language)
 
 
 def _customers(data: Data, count: int) -> None:
@@ -174,7 +172,7 @@ def _customers(data: Data, count: int) -> None:
             _party(data, name, is_company=True, is_customer=True, **more)
         elif data.rng.random() < 0.5:
             days, price_list = data.rng.choice((0, 15, 30, 30)), data.rng.choice((GENERAL, WHOLESALE, FLEETS))
-            name = _firm(data.rng, tuple(words.TRADES))
+            name = _firm(data.rng, words.TRADES)
             _party(data, name, is_company=True, is_customer=True, payment_days=days, price_list_id=price_list)
         else:
             _party(data, _person(data.rng), is_company=False, is_customer=True)
@@ -184,7 +182,12 @@ def _blemishes(data: Data) -> None:
     """What every ERP has: people without an address, and addresses that are none."""
     # The first four suppliers and everybody special keep what they have.
     parties = [party for party in data.rows["parties"] if party["id"] > 4]
-    malformed = ("ventas.proveedor.example", "compras@", "dos@uno.example; tres@uno.example", "sin arroba en correo.example")
+    malformed = (
+        "ventas.proveedor.example",
+        "compras@",
+        "dos@uno.example; tres@uno.example",
+        "sin arroba en correo.example",
+    )
     chosen = data.rng.sample(parties, min(len(parties) // 2, 30))
     for party, email in zip(chosen, malformed, strict=False):
         party["email"] = email

@@ -260,6 +260,7 @@ purchase_orders = _document(
     _as("buyer_id", "employees"),
     _need("ordered_on", Date),
     _need("deliver_on", Date),
+    _need("deliver_to", String(240)),
     _need("payment_terms", String(80)),
     *_amounts(),
     Column("notes", Text),

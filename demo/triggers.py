@@ -34,7 +34,6 @@ UNREMARKED: Mapping[str, frozenset[str]] = {
     "supplier_invoices": frozenset({"balance", "changed_at"}),
 }
 
-# Paraguay keeps UTC-3 all year since October 2024; SQLite and a bare MariaDB know no time zones by name.
 _COLUMNS = "table_name, record_id, record, operation, before_image, after_image, changed_at, changed_by, origin"
 
 
@@ -129,9 +128,10 @@ def _insert(table: Table, label: str, operation: str, dialect: str, session: tup
         operator,
         origin,
     ]
-    return f"INSERT INTO audit_log ({_COLUMNS}) VALUES ({', '.join(values)})"
+    return f"INSERT INTO audit_log ({_COLUMNS}) VALUES ({', '.join(values)})"  # noqa: S608 names of our own tables
 
 
+# Paraguay keeps UTC-3 all year since October 2024; SQLite and a bare MariaDB know no time zones by name.
 def _sqlite() -> Iterator[str]:
     yield "CREATE TABLE operator_session (operator VARCHAR(60), origin VARCHAR(60), began VARCHAR(26))"
     session = (

@@ -2,51 +2,63 @@
 
 from __future__ import annotations
 
-GIVEN = (
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split("|"))
+
+
+GIVEN = _words(
     "María José|Juan Carlos|Ana Belén|José María|Lucía|Ramón|Ñuria|Óscar|Verónica|Andrés|Sofía|Hugo|Noelia|Raúl|Inés|"
     "Martín|Rocío|César|Gabriela|Iván|Estefanía|Fabián|Zunilda|Milciades|Perla|Arnaldo|Nidia|Blas|Ña Ramona|Ángel|"
     "Celeste|Derlis|Myrian|Simón|Mónica|Tomás|Graciela|Édgar|Liz Paola|Víctor Hugo"
-).split("|")
-FAMILY = (
+)
+FAMILY = _words(
     "González|Benítez|Núñez|Giménez|Cáceres|Ibáñez|Peña|Acuña|Muñoz|Ortiz|Villalba|Fernández|O'Higgins|D'Ecclesiis|"
     "Domínguez|Báez|Zárate|Ayala|Duarte|Insfrán|Ríos|Cañete|Bogado|Ledesma|Añazco|Riquelme|Vázquez|Centurión|Ovelar|"
     "Dell'Orto|Güens|Mareco|Páez|Galeano|Argüello|Samaniego|Recalde|Yegros|Ñanduti|Escurra"
-).split("|")
-TRADES = (
+)
+TRADES = _words(
     "Transportes|Agropecuaria|Ferretería|Distribuidora|Constructora|Frigorífico|Logística|Maderera|Estancia|Taller|"
     "Importadora|Panadería|Comercial|Cantera|Avícola|Molino|Turismo|Servicios Rurales|Hormigones|Farmacia"
-).split("|")
-FIRM_NAMES = (
+)
+FIRM_NAMES = _words(
     "El Lapacho|Ñandutí|Monday|San Blas|La Cordillera|Tres Fronteras|Yguazú|Pykasu|El Ñandú|Itá Enramada|Mbaracayú|"
     "Don Óscar|Santa Librada|Acaray|Jakarandá|Virgen de Caacupé|Guaraní|El Cañadón|Peña & Hijos|Hermanos Núñez|"
     "Ypacaraí|Tajy Poty|La Señorita|Amambay|Cerro Corá|Paraná Porã|Karumbé|Los Ángeles|Tacuary|Aguapety"
-).split("|")
-SUPPLIES = (
+)
+SUPPLIES = _words(
     "Petróleos|Lubricantes|Repuestos|Neumáticos|Bebidas|Alimentos|Lácteos|Distribuidora|Mayorista|Importadora|"
     "Papelera|Filtros|Accesorios|Limpieza|Energía|Gráfica"
-).split("|")
+)
 LEGAL_FORMS = ("S.A.", "S.R.L.", "E.A.S.", "S.A.E.C.A.", "C.I.S.A.")
 LONG_NAMES = (
     "Cooperativa Multiactiva de Producción, Consumo, Ahorro, Crédito y Servicios “San Cristóbal del Alto Paraná” Ltda.",
-    "Asociación de Propietarios de Camiones y Transportistas Independientes de Carga del Departamento de Itapúa (APCTI)",
+    "Asociación de Propietarios de Camiones y Transportistas Independientes de Carga del Departamento de Itapúa",
     "Consorcio Vial Ñu Guasu – Compañía Paraguaya de Pavimentos, Puentes y Obras Hidráulicas del Este S.A.E.C.A.",
-    "Sucesores de Doña Encarnación Peña viuda de O'Higgins, Ganadería, Agricultura, Yerba Mate y Anexos Sociedad Simple",
+    "Sucesores de Doña Encarnación Peña viuda de O'Higgins, Ganadería, Agricultura, Yerba y Anexos Sociedad Simple",
 )
 ODD_NAMES = ("Díaz & Díaz <Transportes> S.R.L.", 'Ferretería "El Ñato" – 50% más', "L'Été Pâtisserie E.A.S.")
-ENGLISH_FIRMS = (
+ENGLISH_FIRMS = _words(
     "Green Valley Logistics Ltd.|Riverside Grain Exports LLC|Northgate Farm Machinery Inc.|Harbour & Sons Trading Ltd.|"
     "Blue Heron Charter Services|O'Connor Cattle Company|Tri-Border Freight Forwarders LLC|Sterling Oil Additives Inc.|"
     "Pacific Tyre Wholesale Ltd.|Lakeside Mission School|Whitfield Agronomics LLC|Summit Lubricants Co."
-).split("|")
-ENGLISH_PEOPLE = ("Emily Carter", "James O'Neill", "Hannah Brooks", "Peter Wiebe", "Katharina Friesen", "Robert Lindqvist")
-CITIES = (
+)
+ENGLISH_PEOPLE = (
+    "Emily Carter",
+    "James O'Neill",
+    "Hannah Brooks",
+    "Peter Wiebe",
+    "Katharina Friesen",
+    "Robert Lindqvist",
+)
+CITIES = _words(
     "Ciudad del Este|Hernandarias|Presidente Franco|Minga Guazú|Asunción|Encarnación|Coronel Oviedo|Caaguazú|"
     "San Lorenzo|Luque|Caacupé|Santa Rita|Villarrica|Pedro Juan Caballero|Ñemby|Itauguá"
-).split("|")
-STREETS = (
+)
+STREETS = _words(
     "Avda. San Blas|Avda. Mcal. López|Ruta PY02 km|Calle Ñeembucú|Avda. Monseñor Rodríguez|Calle Cnel. Bogado|"
-    "Avda. Itaipú Oeste|Calle Capitán Miranda|Avda. Pioneros del Este|Calle Curupayty|Supercarretera km|Calle Adrián Jara"
-).split("|")
+    "Avda. Itaipú Oeste|Calle Capitán Miranda|Avda. Pioneros del Este|Calle Curupayty|Calle Adrián Jara"
+)
 
 #: Code, name, kind, address, city.
 BRANCHES = (
@@ -87,14 +99,14 @@ FUELS = (
 #: Of each group: nouns, makers, sizes, lowest and highest price with IVA in guaraníes, unit.
 GOODS = {
     "LUB": (
-        "Aceite 15W-40|Aceite 10W-40|Aceite 5W-30 sintético|Aceite hidráulico|Grasa de litio|Refrigerante|Líquido de freno",
+        "Aceite 15W-40|Aceite 10W-40|Aceite 5W-30 sintético|Aceite hidráulico|Grasa de litio|Refrigerante",
         "Tatú|Yvytu|Kuarahy|Motorol|Águila Roja",
         "1 l|4 l|5 l|20 l|208 l",
         (28_000, 620_000),
         "un",
     ),
     "REP": (
-        "Filtro de aceite|Filtro de aire|Filtro de combustible|Bujía|Correa|Pastillas de freno|Batería|Lámpara|Rodamiento",
+        "Filtro de aceite|Filtro de aire|Filtro de combustible|Bujía|Correa|Pastillas de freno|Batería|Rodamiento",
         "Filtrex|Ñapyvõ|Autopar|Sur|Rodamax",
         "A-12|B-40|C-7|D-101|E-55|F-9",
         (18_000, 480_000),
@@ -108,7 +120,7 @@ GOODS = {
         "un",
     ),
     "BEB": (
-        "Agua mineral|Gaseosa cola|Gaseosa pomelo|Jugo de naranja|Bebida energizante|Tereré listo|Cerveza sin alcohol|Café",
+        "Agua mineral|Gaseosa cola|Gaseosa pomelo|Jugo de naranja|Bebida energizante|Tereré listo|Café",
         "Ykuá|Yguazú|Tropical|Ára",
         "250 ml|500 ml|1 l|2 l|2,5 l|pack × 6",
         (3_500, 42_000),
@@ -135,7 +147,13 @@ GOODS = {
         (12_000, 350_000),
         "un",
     ),
-    "DIA": ("Diario|Revista|Libro de rutas|Mapa", "Última Vuelta|El Este|Ñe'ẽ", "edición diaria|semanal|anual", (5_000, 60_000), "un"),
+    "DIA": (
+        "Diario|Revista|Libro de rutas|Mapa",
+        "Última Vuelta|El Este|Ñe'ẽ",
+        "edición diaria|semanal|anual",
+        (5_000, 60_000),
+        "un",
+    ),
     "SER": (
         "Lavado|Cambio de aceite|Alineación y balanceo|Engrase|Auxilio mecánico|Gomería",
         "básico|completo",
