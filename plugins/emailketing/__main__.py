@@ -23,6 +23,7 @@ from emailketing.model import Content, Lane, Mailing, Outcome, Recipient, State
 
 if TYPE_CHECKING:
     from emailketing.model import Claim, Receipt
+    from emailketing.outbox import Row
 
 OK, BAD = click.style("✓", fg="green"), click.style("✗", fg="red")
 
@@ -116,7 +117,7 @@ def _mailing_check(mailing: Mailing) -> Callable[[], str]:
 def _outbox_counts() -> str:
     from emailketing import wiring
 
-    return f"{sum(wiring.outbox().counts().values())} messages"
+    return f"{sum(sum(states.values()) for states in wiring.outbox().counts().values())} messages"
 
 
 def _mail_server() -> str:
@@ -243,9 +244,10 @@ def deliver(lane: str | None, connections: int | None, until_empty: bool) -> Non
 
 def _open(lane: str | None) -> bool:
     from emailketing import wiring
+    from emailketing.outbox import Filter
 
-    waiting = [State.QUEUED, State.SENDING]
-    return bool(wiring.outbox().messages(states=waiting, lane=Lane(lane) if lane else None, limit=1))
+    waiting = (State.QUEUED, State.SENDING)
+    return bool(wiring.outbox().messages(Filter(states=waiting, lane=Lane(lane) if lane else None), limit=1))
 
 
 def _tell(claim: Claim, receipt: Receipt) -> None:
@@ -298,11 +300,12 @@ _by = click.option("--by", default=getpass.getuser, show_default="your login", h
 def list_messages(states: Sequence[str], as_json: bool, limit: int | None, **filters: Any) -> None:
     """Messages, the newest first."""
     from emailketing import wiring
+    from emailketing.outbox import Filter
 
     times = {name: filters.pop(name) for name in ("since", "until")}
     filters |= {name: at.replace(tzinfo=UTC) if at else None for name, at in times.items()}
     limit = limit or (None if as_json else 100)
-    rows = wiring.outbox().messages(states=[State(state) for state in states], limit=limit, **filters)
+    rows = wiring.outbox().messages(Filter(states=tuple(map(State, states)), **filters), limit=limit)
     if as_json:
         _print_json(map(asdict, rows))
     else:
@@ -332,7 +335,7 @@ def show(key: str, eml: Path | None, as_json: bool) -> None:
     """One message, with all that is known of it."""
     from emailketing import road, wiring
 
-    row = wiring.outbox().message(key)
+    row = _standing(key)
     if as_json:
         _print_json([asdict(row)])
     else:
@@ -341,6 +344,15 @@ def show(key: str, eml: Path | None, as_json: bool) -> None:
     if eml:
         eml.write_bytes(road.wire(wiring.outbox(), key))
         click.echo(f"written to {eml}")
+
+
+def _standing(key: str) -> Row:
+    from emailketing import wiring
+
+    row = wiring.outbox().message(key)
+    if row is None:
+        raise OperationsError(f"There is no message {key} in the outbox.", hint="`outbox list` shows them.")
+    return row
 
 
 @outbox.command()
@@ -396,9 +408,10 @@ def cancel(key: str, why: str, by: str) -> None:
 def settle(key: str, verdict: str, why: str, by: str) -> None:
     """Settle an unknown message: it was sent after all, is to be sent again, or is dropped."""
     from emailketing import road, wiring
+    from emailketing.outbox import Verdict
 
-    wiring.outbox().settle_unknown(key, verdict, by, why, road.utc_now())
-    click.echo(wiring.outbox().message(key).state)
+    wiring.outbox().settle_unknown(key, Verdict(verdict), by, why, road.utc_now())
+    click.echo(_standing(key).state)
 
 
 def _mailings(names: Sequence[str]) -> dict[str, Mailing]:

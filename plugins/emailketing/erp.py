@@ -13,7 +13,7 @@ Three shapes of query, all plain rows:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -152,7 +152,7 @@ class Reader:
         query = self._erp.query(name)
         yield from self._stream(query, query.clause(parameters), parameters)
 
-    def changes(self, name: str, since: datetime) -> Iterator[Row]:
+    def changes(self, name: str, since: datetime) -> Generator[Row, None, None]:
         """The rows of a notification that changed at or after `since`, oldest first; `changed_at` comes aware in UTC.
 
         A changed_at that is no time comes as it is; the caller tells whose row it is.
@@ -177,8 +177,8 @@ class Reader:
         query = self._erp.query(name)
         wrap = "SELECT COUNT(*), MAX(changes.changed_at) FROM (\n{}\n) changes WHERE changes.changed_at >= :since"
         values = {"since": self._local(since)}
-        row = self._execute(query, query.clause(values, wrap), values).one()
-        return Look(row[0], None if row[1] is None else self._utc(query, row[1]))
+        (count, newest), *_ = self._execute(query, query.clause(values, wrap), values).all()
+        return Look(count, None if newest is None else self._utc(query, newest))
 
     def lines(self, name: str, documents: Sequence[str]) -> dict[str, list[Row]]:
         """The lines of these documents, by document; empty when the mailing has no `<name>.lines.sql`."""

@@ -25,6 +25,7 @@ from itertools import islice
 
 from emailketing import audience, events
 from emailketing.channels import Channel
+from emailketing.channels.wire import assemble
 from emailketing.erp import Erp, Reader
 from emailketing.errors import AuthoringError, ChannelDown, OutboxError, SqlError
 from emailketing.model import (
@@ -206,7 +207,7 @@ def _sift(
     swept.documents += len(batch)
     told = [event for event in batch if not event.silent]
     swept.silent += len(batch) - len(told)
-    history = sweeper.outbox.baseline(mailing.name, [event.document for event in told])
+    history = sweeper.outbox.baseline(mailing.name, [(event.document, event.version) for event in told])
     addressed = {
         envelope.key: (event, envelope)
         for event in told
@@ -359,7 +360,7 @@ def _drain(carrier: Carrier, lanes: Iterable[Lane], watch: _Watch) -> Delivered:
         watch.stop()
     finally:
         channel.close()
-        carrier.outbox.release(owner, carrier.clock())
+        carrier.outbox.release(owner)
     return delivered
 
 
@@ -403,7 +404,7 @@ def _step(carrier: Carrier, owner: str, last: Settlement | None, begin: int | No
 def keep_house(outbox: Outbox, backoff: Backoff, now: datetime) -> Counter[str]:
     """Settle what nobody settled: dead deliveries become unknown and follow their policy, the old expires."""
     done: Counter[str] = Counter()
-    done["rescued"] = len(outbox.rescue(now, backoff))
+    done["rescued"] = len(outbox.rescue(now, now + timedelta(seconds=backoff.first_s), backoff.attempts))
     done["expired"] = outbox.expire(now)
     return done
 
@@ -454,3 +455,11 @@ def newest_event(erp: Erp, mailing: Mailing, document: str = "") -> Event | None
         if isinstance(event, events.BadRow):
             raise SqlError(event.reason, path=erp.query(mailing.name).path)
         return events.with_lines(event, reader.lines(mailing.name, [event.document]))
+
+
+def wire(outbox: Outbox, key: str) -> bytes:
+    """The bytes of an e-mail as they were, or will be, sent. Raises OutboxError when they are kept no more."""
+    frozen = outbox.frozen(key)
+    if frozen is None:
+        raise OutboxError(f"The bytes of message {key} are not there: it was never rendered, or they were pruned.")
+    return assemble(frozen)

@@ -10,6 +10,7 @@ import runpy
 import time
 import traceback
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,7 +43,9 @@ def notification(name: str, *, channels: Sequence[str] = ("email",), expires_aft
     _known("template folder", name, [path.name for path in include.glob("templates/*") if path.is_dir()])
     for channel in channels:
         _known("channel", channel, CHANNELS)
-    return Mailing(name, channels=tuple(channels), expires_after_s=expires_after and expires_after.total_seconds())
+    return Mailing(
+        name, channels=tuple(channels), expires_after_s=expires_after.total_seconds() if expires_after else None
+    )
 
 
 def notify(*mailings: Mailing) -> None:
@@ -56,7 +59,7 @@ def notify(*mailings: Mailing) -> None:
     sensor >> SweepOperator(task_id="sweep", mailings=mailings)
 
 
-class SweepOperator(BaseOperator):
+class SweepOperator(BaseOperator):  # type: ignore[misc]
     """Puts a message into the outbox for every new document, sends the instant lane, and lingers for more.
 
     Lingering means that what follows soon after need not wait for Airflow to start another task.
@@ -142,7 +145,7 @@ def prune() -> dict[str, int]:
     chosen = settings.load().delivery
     now = road.utc_now()
     before, content_before = (now - timedelta(days=days) for days in (chosen.keep_days, chosen.keep_content_days))
-    return wiring.outbox().prune(before, content_before, now)
+    return asdict(wiring.outbox().prune(before, content_before))
 
 
 def declared(folder: Path) -> dict[str, Mailing]:

@@ -21,15 +21,13 @@ from emailketing.road import Carrier, Sweeper
 def erp() -> Erp:
     """The ERP of the connection `erp`, with the queries of include/sql."""
     chosen = settings.load()
-    return Erp(connections.erp(), chosen.include / "sql", ZoneInfo(chosen.sweep.erp_timezone))
+    return Erp(connections.engine("erp"), chosen.include / "sql", ZoneInfo(chosen.sweep.erp_timezone))
 
 
 @cache
 def outbox() -> Outbox:
     """The outbox of the connection `emailketing`, its schema brought up to date."""
-    ledger = Outbox(connections.outbox())
-    ledger.migrate()
-    return ledger
+    return Outbox.open(connections.url("emailketing"))
 
 
 @cache
@@ -50,7 +48,7 @@ def _line() -> smtplib.SMTP:
 
 @cache
 def _lines() -> Callable[[], smtplib.SMTP]:
-    return connections.smtp(settings.load().delivery.timeout_s)
+    return connections.smtp_line("smtp", settings.load().delivery.timeout_s)
 
 
 def sweeper() -> Sweeper:

@@ -87,7 +87,9 @@ def test_every_make_target_named_in_the_docs_exists():
     assert "demo" in named
 
 
-@pytest.mark.parametrize(("name", "field"), list(settings_of(Settings)), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("name", "field"), list(settings_of(Settings)), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_every_setting_is_documented_and_in_the_example(name, field):
     assert field.description
     assert f"`{name}`" in (PROJECT / "docs" / "operate.md").read_text()

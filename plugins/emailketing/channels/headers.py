@@ -25,14 +25,14 @@ _TURNING = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f\ufeff\ufff
 _BROKEN = re.compile(r"[\ud800-\udfff]")
 
 _ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~\-"
-_PLAIN_PHRASE = re.compile(rf"[{_ATEXT} ]*")
+_PLAIN_PHRASE = re.compile(rf"[{_ATEXT}]+(?: [{_ATEXT}]+)*")
 _DOT_ATOM = re.compile(rf"[{_ATEXT}\u00a1-\U0010ffff]+(?:\.[{_ATEXT}\u00a1-\U0010ffff]+)*")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"(?!.{{254}}){_LABEL}(?:\.{_LABEL})*")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")
-_TOKEN = r"[A-Za-z0-9!#$&^_.+-]{1,80}"
-_MEDIA_TYPE = re.compile(rf"(?!message/|multipart/){_TOKEN}/{_TOKEN}(?:; ?{_TOKEN}={_TOKEN}){{0,3}}", re.IGNORECASE)
+_WORD = r"[A-Za-z0-9!#$&^_.+-]{1,80}"
+_MEDIA_TYPE = re.compile(rf"(?!message/|multipart/){_WORD}/{_WORD}(?:; ?{_WORD}={_WORD}){{0,3}}", re.IGNORECASE)
 
 
 def one_line(text: str, most: int = SUBJECT_MOST) -> str:
@@ -66,7 +66,7 @@ def address_line(name: str, display: str, address: str) -> str:
 
 
 def nobody_line(name: str, display: str) -> str:
-    """The header line for an address that cannot be written: an empty group that shows what was given (RFC 5322 3.4)."""
+    """The header line for an address that cannot be written: an empty group showing what was given (RFC 5322 3.4)."""
     return f"{name}: {_phrase(one_line(display, NAME_MOST) or 'nobody', WIDTH - len(name) - 2)}:;"
 
 
@@ -130,7 +130,7 @@ def language(text: str) -> str:
 
 
 def _plain(value: str) -> bool:
-    # "=?" would read as an encoded word that somebody else wrote
+    # "=?" would read as an encoded word that somebody else wrote.
     return value.isascii() and "=?" not in value
 
 

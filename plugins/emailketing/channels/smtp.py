@@ -55,9 +55,9 @@ class Smtp:
     """The e-mail channel over one SMTP connection; not for use by several threads at once.
 
     `connect` gives a client that is connected, greeted, under TLS and logged in as the server wants it, or raises what
-    smtplib, ssl and socket raise. `timeout_s` is the patience for one answer; after the final dot it is four times that,
-    because giving up there leaves the message unknown (RFC 5321 4.5.3.2.6 asks for ten minutes). `server` names the
-    server for people, as host:port. `clock` gives the time of a receipt.
+    smtplib, ssl and socket raise. `timeout_s` is the patience for one answer; after the final dot it is four times as
+    long, because giving up there leaves the message unknown (RFC 5321 4.5.3.2.6 asks for ten minutes). `server` names
+    the server for people, as host:port. `clock` gives the time of a receipt.
     """
 
     name = "email"
@@ -160,6 +160,8 @@ class Smtp:
             return self._receipt(Outcome.UNKNOWN, reason=f"The message was complete, then {error}")
         if reply.code // 100 not in (2, 4, 5) or reply.code == 421 or reply.blames_the_set_up:
             self._drop()
+        if reply.code // 100 == 2:
+            return self._receipt(Outcome.ACCEPTED, reply.code, reply.text)
         return self._judged("after the message", reply, Outcome.UNKNOWN)
 
     def _turned_away(self, line: _Line, command: str, reply: _Reply, parcel: _Parcel) -> Receipt:
@@ -168,11 +170,9 @@ class Smtp:
             self._drop()
         elif not line.cleared():
             self._drop()
-        return self._judged(f"to {command.split(':')[0]}", reply, Outcome.LATER)
+        return self._judged(f"to {command.partition(':')[0]}", reply, Outcome.LATER)
 
     def _judged(self, when: str, reply: _Reply, otherwise: Outcome) -> Receipt:
-        if reply.code // 100 == 2 and otherwise is Outcome.UNKNOWN:
-            return self._receipt(Outcome.ACCEPTED, reply.code, reply.text)
         outcome = {4: Outcome.LATER, 5: Outcome.REFUSED}.get(reply.code // 100, otherwise)
         if reply.blames_the_set_up:
             outcome = Outcome.LATER
@@ -236,7 +236,7 @@ class _Line:
         return self._answer()
 
     def hand_over(self, data: bytes) -> _Reply | None:
-        """Write the body and the final dot. Answers with what the server said before the dot, which is then not sent."""
+        """Write the body and the final dot. What the server says before the dot comes back, and no dot is sent."""
         view = memoryview(_dotted(data))
         try:
             for start in range(0, len(view), CHUNK):
@@ -328,6 +328,11 @@ _EXPLANATIONS: tuple[tuple[type[BaseException], str, str], ...] = (
     (socket.gaierror, "its name is unknown", "Check the host of the Airflow Connection, and the name server."),
     (ConnectionRefusedError, "nothing listens there", "Start the server, or check host and port of the Connection."),
     (TimeoutError, "it did not answer in time", "Check host, port and firewall."),
+    (
+        smtplib.SMTPException,
+        "SMTP failed",
+        "Check login and TLS of the Airflow Connection against what the server offers.",
+    ),
     (UnicodeError, "login, password or host cannot be written in ASCII", "smtplib sends ASCII only; change them."),
 )
 

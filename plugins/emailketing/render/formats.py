@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import cache
 from typing import Any
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime
-from babel.numbers import format_decimal, format_percent, get_currency_precision, get_currency_symbol
+from babel.numbers import NumberPattern, get_currency_precision, get_currency_symbol, parse_pattern
 from jinja2 import Undefined
 
 NBSP = "\u00a0"
@@ -173,7 +174,7 @@ class Formats:
         pattern = Locale(self.locale.language).percent_formats[None].pattern
         places = pattern.replace("#,##0", "#,##0." + "0" * decimals) if decimals else pattern
         ratio = _rounded(decimal_of(value), decimals) / 100
-        return str(format_percent(ratio, format=places, locale=self.locale, decimal_quantization=False))
+        return str(_pattern(places).apply(ratio, self.locale, decimal_quantization=False))
 
     def date(self, value: Any) -> str:
         """A date in its middle form: '22 nov 2026'."""
@@ -202,7 +203,13 @@ class Formats:
     def _decimal(self, value: Any, least: int, most: int) -> str:
         number = _rounded(decimal_of(value), most)
         pattern = f"#,##0.{'0' * least}{'#' * (most - least)}" if most else "#,##0"
-        return str(format_decimal(number, format=pattern, locale=self.locale))
+        return str(_pattern(pattern).apply(number, self.locale, decimal_quantization=False))
+
+
+@cache
+def _pattern(pattern: str) -> NumberPattern:
+    # Babel's own functions read the pattern anew for every number.
+    return parse_pattern(pattern)
 
 
 def _day(value: Any, zone: ZoneInfo) -> date:

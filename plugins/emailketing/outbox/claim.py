@@ -1,0 +1,108 @@
+"""Claiming: a delivery process takes due messages in hand by a lease, with their bytes ready to send."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from emailketing.model import Claim, Frozen, State
+from emailketing.outbox.schema import attachment, blob, content, message
+
+BUDGET = 32 * 1024 * 1024  # bytes that one claim brings into memory; a larger message comes alone
+
+
+def lease(  # noqa: PLR0913
+    connection: sa.Connection, *, channel: str, lane: str, limit: int, owner: str, lease_s: float, now: datetime
+) -> list[int]:
+    """Lease the oldest due messages that no living process holds; their ids. They stay queued until `step`."""
+    due = {"channel": channel, "lane": lane, "now": now, "limit": limit}
+    ids = _within_budget(connection, list(connection.execute(_DUE, due).scalars()))
+    if ids:
+        values = {"lease_owner": owner, "lease_until": now + timedelta(seconds=lease_s)}
+        connection.execute(sa.update(message).where(message.c.id.in_(ids)), values)
+    return ids
+
+
+def bytes_of(connection: sa.Connection, ids: Sequence[int]) -> list[Claim]:
+    """The leased messages with their bytes, in the order of `ids`."""
+    frozen = frozen_by_id(connection, ids)
+    rows = {row.id: row for row in connection.execute(_CLAIMED, {"ids": ids})}
+    return [
+        Claim(row.id, row.key, row.channel, row.sender, row.address, row.message_id, row.attempts, frozen[row.id])
+        for row in (rows[number] for number in ids)
+    ]
+
+
+def frozen_by_id(connection: sa.Connection, ids: Sequence[int]) -> dict[int, Frozen]:
+    """The frozen bytes of messages, blobs included; a message whose content is gone is missing."""
+    inserts = _inserts(connection, ids)
+    wanted = sorted({digest for places in inserts.values() for _, digest in places})
+    blobs: dict[str, bytes] = {row.sha256: row.data for row in connection.execute(_BLOBS, {"digests": wanted})}
+    return {
+        row.message: Frozen(
+            row.wire,
+            tuple(inserts.get(row.message, ())),
+            {digest: blobs[digest] for _, digest in inserts.get(row.message, ())},
+        )
+        for row in connection.execute(_WIRES, {"ids": ids})
+    }
+
+
+_DUE = (
+    sa.select(message.c.id)
+    .where(
+        message.c.state == sa.literal_column(f"'{State.QUEUED}'"),  # literal, or no plan would use the partial index
+        message.c.channel == sa.bindparam("channel"),
+        message.c.lane == sa.bindparam("lane"),
+        message.c.next_attempt_at <= sa.bindparam("now"),
+        sa.or_(message.c.expires_at.is_(None), message.c.expires_at > sa.bindparam("now")),
+        sa.or_(message.c.lease_until.is_(None), message.c.lease_until <= sa.bindparam("now")),
+    )
+    .order_by(message.c.next_attempt_at, message.c.id)
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+    .with_for_update(skip_locked=True)
+)
+_IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
+_CLAIMED = sa.select(
+    *(message.c.id, message.c.key, message.c.channel, message.c.sender, message.c.address),
+    *(message.c.message_id, message.c.attempts),
+).where(message.c.id.in_(_IDS))
+_WIRES = sa.select(content.c.message, content.c.wire).where(content.c.message.in_(_IDS))
+_WIRE_SIZES = sa.select(content.c.message, content.c.size).where(content.c.message.in_(_IDS))
+_INSERTS = (
+    sa.select(attachment.c.message, attachment.c.offset_in_wire, attachment.c.sha256)
+    .where(attachment.c.message.in_(_IDS))
+    .order_by(attachment.c.message, attachment.c.position)
+)
+_BLOB_SIZES = (
+    sa.select(attachment.c.message, blob.c.sha256, blob.c.size)
+    .join(blob, blob.c.sha256 == attachment.c.sha256)
+    .where(attachment.c.message.in_(_IDS))
+)
+_BLOBS = sa.select(blob.c.sha256, blob.c.data).where(blob.c.sha256.in_(sa.bindparam("digests", expanding=True)))
+
+
+def _inserts(connection: sa.Connection, ids: Iterable[int]) -> dict[int, list[tuple[int, str]]]:
+    places: dict[int, list[tuple[int, str]]] = {}
+    for row in connection.execute(_INSERTS, {"ids": ids}):
+        places.setdefault(row.message, []).append((row.offset_in_wire, row.sha256))
+    return places
+
+
+def _within_budget(connection: sa.Connection, ids: list[int]) -> list[int]:
+    """The first of `ids` whose bytes fit the budget, and at least one. A blob that several carry counts once."""
+    wires: dict[int, int] = {row.message: row.size for row in connection.execute(_WIRE_SIZES, {"ids": ids})}
+    blobs: dict[int, dict[str, int]] = {}
+    for row in connection.execute(_BLOB_SIZES, {"ids": ids}):
+        blobs.setdefault(row.message, {})[row.sha256] = row.size
+    total, counted = 0, set[str]()
+    for place, number in enumerate(ids):
+        fresh = {digest: size for digest, size in blobs.get(number, {}).items() if digest not in counted}
+        total += wires.get(number, 0) + sum(fresh.values())
+        counted.update(fresh)
+        if place and total > BUDGET:
+            return ids[:place]
+    return ids

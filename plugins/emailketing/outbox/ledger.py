@@ -1,0 +1,185 @@
+"""The outbox as its users see it: one object on one database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+
+import sqlalchemy as sa
+
+from emailketing.model import Claim, Envelope, Frozen, Message, State
+from emailketing.outbox import people, reading, upkeep
+from emailketing.outbox.backoff import Settlement
+from emailketing.outbox.claim import bytes_of, lease
+from emailketing.outbox.database import Database, connect_outbox
+from emailketing.outbox.migrate import migrate
+from emailketing.outbox.people import Verdict
+from emailketing.outbox.put import Put, fill, put, start
+from emailketing.outbox.reading import Entry, Filter, Row
+from emailketing.outbox.step import step
+from emailketing.outbox.upkeep import Pruned, Rescued, until_none
+
+
+class Outbox:
+    """Messages live here and change state. Times are aware UTC.
+
+    Every method is one transaction unless it says otherwise, and raises OutboxError when the database does not answer:
+    then nothing of it happened. (One case is left: the connection breaks while a commit is answered. Every method may
+    be repeated, and `step` recognises a receipt that it has recorded before.) An Outbox may be shared by threads.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        """`engine` comes from `connect_outbox`."""
+        self._database = Database(engine)
+
+    @classmethod
+    def open(cls, url: str | sa.URL) -> Outbox:
+        """The outbox at `url`, its tables made or brought up to date."""
+        outbox = cls(connect_outbox(url))
+        outbox.migrate()
+        return outbox
+
+    def migrate(self) -> None:
+        """Bring the tables up to date; costs one query when they are. Several processes may do it at once."""
+        with self._database.speaking():
+            migrate(self._database.engine)
+
+    def close(self) -> None:
+        """Close the connections; the outbox may be used again afterwards."""
+        self._database.engine.dispose()
+
+    # What the sweep asks and brings
+
+    def cursor(self, mailing: str) -> datetime | None:
+        """How far the mailing has read the ERP, as given to `start` and `put`; None before its first look."""
+        return self._database.read(partial(reading.position, mailing=mailing))
+
+    def cursors(self) -> dict[str, datetime]:
+        """The cursors of all mailings."""
+        return self._database.read(reading.cursors)
+
+    def start(self, mailing: str, position: datetime, seen: Iterable[tuple[str, str]], now: datetime) -> bool:
+        """A mailing's first look: its cursor stands at `position`, and each (document, version) of `seen` is history.
+
+        False, and nothing done, when the mailing has looked before.
+        """
+        seen = list(seen)
+        return self._database.write(partial(start, mailing=mailing, position=position, seen=seen, now=now))
+
+    def known(self, keys: Iterable[str]) -> set[str]:
+        """Those of `keys` that the outbox has already."""
+        keys = list(keys)
+        return self._database.read(partial(reading.known, keys=keys))
+
+    def baseline(self, mailing: str, candidates: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Those (document, version) of `candidates` that stood in the ERP before the mailing's first look."""
+        candidates = list(candidates)
+        return self._database.read(partial(reading.in_baseline, mailing=mailing, candidates=candidates))
+
+    def put(self, messages: Sequence[Message], cursors: Mapping[str, datetime], now: datetime) -> Put:
+        """Insert the messages whose keys are new and move the cursors forward (never backward), in one transaction."""
+        return self._database.write(partial(put, messages=messages, cursors=cursors, now=now))
+
+    def unrendered(self, mailing: str) -> list[Envelope]:
+        """The messages that are held because they could not be rendered (some 500 of them at most, the oldest)."""
+        return self._database.read(partial(reading.unrendered, mailing=mailing))
+
+    def fill(self, message: Message, now: datetime) -> None:
+        """Give a message that is held without bytes its bytes, and queue it."""
+        self._database.write(partial(fill, given=message, now=now))
+
+    # What delivery does
+
+    def claim(self, channel: str, lane: str, limit: int, owner: str, lease_s: float, now: datetime) -> list[Claim]:
+        """Take up to `limit` due messages in hand, the oldest first, with their bytes (about 32 MB at most).
+
+        `owner` names one connection of one process and no other, ever. The messages stay queued until `step` begins
+        them; when the process dies, the lease runs out and they are claimed by another.
+        """
+        taken = self._database.write(
+            partial(lease, channel=channel, lane=lane, limit=limit, owner=owner, lease_s=lease_s, now=now)
+        )
+        return self._database.read(partial(bytes_of, ids=taken)) if taken else []
+
+    def step(self, owner: str, settled: Settlement | None, begin: int | None, now: datetime, lease_s: float) -> bool:
+        """Settle the message just delivered and mark the message `begin` as sending, in one transaction.
+
+        Deliver it only after True. False: it is no longer ours (cancelled, expired, claimed by another); take the next.
+        Raises IllegalTransition, nothing done, when `settled` is not this owner's attempt.
+        """
+        return self._database.write(partial(step, owner=owner, settled=settled, begin=begin, now=now, lease_s=lease_s))
+
+    def release(self, owner: str) -> int:
+        """Give back what `owner` has claimed and not begun; how many. For a clean end before all was sent."""
+        held = self._database.read(partial(upkeep.held_by, owner=owner))
+        return self._database.write(partial(upkeep.release, owner=owner, ids=held)) if held else 0
+
+    # What housekeeping does, in chunks of one transaction each
+
+    def rescue(self, now: datetime, retry_at: datetime, attempts: int) -> list[Rescued]:
+        """Messages whose sender died become unknown; then the policy of their mailing speaks, once.
+
+        Again (and fewer than `attempts` made): queued for `retry_at`. Otherwise unknown, until a person settles it.
+        """
+        self._database_chunks(partial(upkeep.strand, now=now))
+        found: list[Rescued] = []
+        while chunk := self._database.write(partial(upkeep.decide, retry_at=retry_at, attempts=attempts, now=now)):
+            found += chunk
+        return found
+
+    def expire(self, now: datetime) -> int:
+        """Waiting messages that are past their time become expired; how many."""
+        return self._database_chunks(partial(upkeep.expire, now=now))
+
+    def prune(self, before: datetime, content_before: datetime) -> Pruned:
+        """Delete what ended before `before`, and frozen bytes of what ended before `content_before`."""
+        return Pruned(
+            messages=self._database_chunks(partial(upkeep.prune_messages, before=before)),
+            contents=self._database_chunks(partial(upkeep.prune_contents, before=content_before)),
+            blobs=self._database_chunks(partial(upkeep.prune_blobs, before=content_before)),
+            baseline=self._database.write(partial(upkeep.prune_baseline, before=before)),
+        )
+
+    def _database_chunks(self, work: partial[int]) -> int:
+        return until_none(lambda: self._database.write(work))
+
+    # What a person does
+
+    def cancel(self, key: str, by: str, why: str, now: datetime) -> None:
+        """Take a waiting message, or one in doubt, back. IllegalTransition when it is being sent or has ended."""
+        self._database.write(partial(people.cancel, key=key, by=by, why=why, now=now))
+
+    def resend(self, key: str, by: str, why: str, now: datetime) -> None:
+        """Queue a message again, the same bytes, whatever became of it. OutboxError when its content was pruned."""
+        self._database.write(partial(people.resend, key=key, by=by, why=why, now=now))
+
+    def approve(self, key: str, by: str, why: str, now: datetime) -> None:
+        """Let a held message go."""
+        self._database.write(partial(people.approve, key=key, by=by, why=why, now=now))
+
+    def settle_unknown(self, key: str, verdict: Verdict, by: str, why: str, now: datetime) -> None:
+        """Settle a message of which nobody knows whether it arrived: it was sent, is to be resent, or dropped."""
+        self._database.write(partial(people.settle_unknown, key=key, verdict=verdict, by=by, why=why, now=now))
+
+    # What anybody may look at
+
+    def messages(self, wanted: Filter = Filter(), limit: int | None = 100) -> list[Row]:  # noqa: B008 frozen
+        """The newest messages that fit `wanted`, newest first."""
+        return self._database.read(partial(reading.messages, wanted=wanted, limit=limit))
+
+    def message(self, key: str) -> Row | None:
+        """The message with this key."""
+        return self._database.read(partial(reading.one, key=key))
+
+    def history(self, key: str) -> list[Entry]:
+        """Every change of state of a message, oldest first."""
+        return self._database.read(partial(reading.story, key=key))
+
+    def frozen(self, key: str) -> Frozen | None:
+        """What was, or will be, sent: the bytes with all attachments; None where there are none (any more)."""
+        return self._database.read(partial(reading.frozen, key=key))
+
+    def counts(self) -> dict[str, dict[State, int]]:
+        """How many messages each mailing has in each state."""
+        return self._database.read(reading.counts)

@@ -1,0 +1,222 @@
+"""Looking into the outbox without changing it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from emailketing.model import Envelope, Frozen, Lane, OnUnknown, Recipient, State, chunks, message_key
+from emailketing.outbox.claim import frozen_by_id
+from emailketing.outbox.fit import identity
+from emailketing.outbox.schema import WIDTHS, baseline, content, cursor, history, message
+
+CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A message as it stands in the outbox, without its bytes. The columns are explained in `schema`."""
+
+    id: int
+    key: str
+    mailing: str
+    document: str
+    version: str
+    channel: str
+    lane: Lane
+    recipient_name: str
+    sender: str
+    address: str
+    language: str
+    subject: str
+    message_id: str
+    on_unknown: OnUnknown
+    state: State
+    reason: str
+    attempts: int
+    code: int | None
+    event_at: datetime
+    created_at: datetime
+    next_attempt_at: datetime | None
+    expires_at: datetime | None
+    lease_owner: str | None
+    lease_until: datetime | None
+    accepted_at: datetime | None
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a message's history: `from_state` is None at birth, and equal where a decision changed nothing."""
+
+    at: datetime
+    from_state: State | None
+    to_state: State
+    cause: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which messages to list; what is None or empty does not matter.
+
+    `since` and `until` bound `created_at`, until excluded.
+    """
+
+    states: tuple[State, ...] = ()
+    mailing: str | None = None
+    document: str | None = None
+    lane: Lane | None = None
+    channel: str | None = None
+    address: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def cursors(connection: sa.Connection) -> dict[str, datetime]:
+    """How far each mailing has read."""
+    return {row.mailing: row.position for row in connection.execute(sa.select(cursor.c.mailing, cursor.c.position))}
+
+
+def position(connection: sa.Connection, mailing: str) -> datetime | None:
+    """How far one mailing has read; None before its first look."""
+    found = sa.select(cursor.c.position).where(cursor.c.mailing == identity("mailing", mailing))
+    return connection.execute(found).scalar()
+
+
+def known(connection: sa.Connection, keys: Iterable[str]) -> set[str]:
+    """Those of `keys` that the outbox has, in whatever state."""
+    stored = {identity("key", key): key for key in keys}
+    found = set[str]()
+    for chunk in chunks(list(stored), CHUNK):
+        found.update(connection.execute(sa.select(message.c.key).where(message.c.key.in_(chunk))).scalars())
+    return {stored[key] for key in found}
+
+
+def in_baseline(connection: sa.Connection, mailing: str, candidates: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those (document, version) of `candidates` that stood in the ERP at the mailing's first look."""
+    stored = {(identity("document", one), identity("version", two)): (one, two) for one, two in candidates}
+    found = set[tuple[str, str]]()
+    for chunk in chunks(sorted({document for document, _ in stored}), CHUNK):
+        rows = connection.execute(
+            sa.select(baseline.c.document, baseline.c.version).where(
+                baseline.c.mailing == identity("mailing", mailing), baseline.c.document.in_(chunk)
+            )
+        )
+        found.update((row.document, row.version) for row in rows)
+    return {pair for key, pair in stored.items() if key in found}
+
+
+def unrendered(connection: sa.Connection, mailing: str) -> list[Envelope]:
+    """The envelopes of a mailing's messages that are held because they have no bytes."""
+    bare = ~sa.exists().where(content.c.message == message.c.id)
+    held: sa.ColumnElement[str] = sa.literal_column(
+        f"'{State.HELD}'"
+    )  # a literal, or no plan would use the index of the open states
+    query = sa.select(message).where(message.c.state == held, message.c.mailing == identity("mailing", mailing), bare)
+    return [_envelope(_row(row)) for row in connection.execute(query.order_by(message.c.id).limit(CHUNK))]
+
+
+def _envelope(row: Row) -> Envelope:
+    return Envelope(
+        mailing=row.mailing,
+        document=row.document,
+        version=row.version,
+        channel=row.channel,
+        recipient=Recipient(row.address, row.recipient_name, row.language),
+        lane=row.lane,
+        on_unknown=row.on_unknown,
+        event_at=row.event_at,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        state=row.state,
+        reason=row.reason,
+    )
+
+
+def messages(connection: sa.Connection, wanted: Filter, limit: int | None) -> list[Row]:
+    """The newest messages that fit the filter, newest first."""
+    query = sa.select(message).where(*_conditions(wanted)).order_by(message.c.id.desc()).limit(limit)
+    return [_row(row) for row in connection.execute(query)]
+
+
+def one(connection: sa.Connection, key: str) -> Row | None:
+    """The message with this key."""
+    row = connection.execute(sa.select(message).where(message.c.key == identity("key", key))).one_or_none()
+    return _row(row) if row else None
+
+
+def story(connection: sa.Connection, key: str) -> list[Entry]:
+    """A message's history, oldest first."""
+    query = (
+        sa.select(history)
+        .join(message, message.c.id == history.c.message)
+        .where(message.c.key == identity("key", key))
+        .order_by(history.c.id)
+    )
+    return [
+        Entry(row.at, State(row.from_state) if row.from_state else None, State(row.to_state), row.cause, row.detail)
+        for row in connection.execute(query)
+    ]
+
+
+def frozen(connection: sa.Connection, key: str) -> Frozen | None:
+    """The message's bytes with its attachments; None where it has none, or has them no more."""
+    query = sa.select(content.c.message).join(message, message.c.id == content.c.message)
+    number = connection.execute(query.where(message.c.key == identity("key", key))).scalar()
+    return None if number is None else frozen_by_id(connection, [number])[number]
+
+
+def counts(connection: sa.Connection) -> dict[str, dict[State, int]]:
+    """How many messages each mailing has in each state; states without any are left out."""
+    query = sa.select(message.c.mailing, message.c.state, sa.func.count()).group_by(message.c.mailing, message.c.state)
+    found: dict[str, dict[State, int]] = {}
+    for mailing, state, number in connection.execute(query.order_by(message.c.mailing, message.c.state)):
+        found.setdefault(mailing, {})[State(state)] = number
+    return found
+
+
+def _conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:
+    equal = {
+        "mailing": _fitted("mailing", wanted.mailing),
+        "document": _fitted("document", wanted.document),
+        "lane": wanted.lane and wanted.lane.value,
+        "channel": wanted.channel,
+        "address": _fitted("address", wanted.address),
+    }
+    found = [message.c[name] == value for name, value in equal.items() if value is not None]
+    if wanted.states:
+        found.append(message.c.state.in_([sa.literal_column(f"'{state}'") for state in wanted.states]))
+    if wanted.since:
+        found.append(message.c.created_at >= wanted.since)
+    if wanted.until:
+        found.append(message.c.created_at < wanted.until)
+    return found + _beginning(wanted)
+
+
+def _fitted(column: str, text: str | None) -> str | None:
+    return None if text is None else identity(column, text)
+
+
+def _beginning(wanted: Filter) -> list[sa.ColumnElement[bool]]:
+    """A key begins with mailing and document, so the index of the keys finds them: the range up to the next letter."""
+    if wanted.mailing is None:
+        return []
+    parts = [wanted.mailing] if wanted.document is None else [wanted.mailing, wanted.document]
+    prefix = message_key(*parts, *[""] * (5 - len(parts))).rstrip(":") + ":"
+    if len(prefix) > WIDTHS["key"] - 65:  # such a key is kept shortened
+        return []
+    return [message.c.key >= prefix, message.c.key < prefix[:-1] + ";"]
+
+
+_CONVERTED: Mapping[str, Callable[[str], Any]] = {"lane": Lane, "on_unknown": OnUnknown, "state": State}
+_NAMES = [field.name for field in fields(Row)]
+
+
+def _row(row: Any) -> Row:
+    given = row._mapping
+    return Row(**{name: _CONVERTED[name](given[name]) if name in _CONVERTED else given[name] for name in _NAMES})

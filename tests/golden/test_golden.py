@@ -1,0 +1,56 @@
+"""A folder is a case: tests/golden/<mailing>/<case>/input.yaml gives a row, its lines and a recipient.
+
+The expected files beside it are written by `pytest tests/golden --golden-write` (or GOLDEN=write) and read by a person.
+PDFs are compared by their words, page by page, so that a new version of a font or of the printer does not matter.
+"""
+
+import io
+import os
+
+import pypdf
+import yaml
+
+from emailketing.model import Recipient
+
+
+def test_the_case_gives_what_is_expected(case, renderer, request):
+    given = yaml.safe_load((case / "input.yaml").read_text(encoding="utf-8"))
+    row = {**given["row"], "lines": given.get("lines", [])}
+    content = renderer.render(case.parent.name, row, Recipient(**given["recipient"]))
+    files = dict(parts(content))
+    if request.config.getoption("--golden-write", default=False) or os.environ.get("GOLDEN") == "write":
+        write(case, files)
+    expected = {path.name: path.read_text(encoding="utf-8") for path in case.iterdir() if path.name != "input.yaml"}
+    assert sorted(files) == sorted(expected), "other parts than expected; `make golden` writes them anew"
+    for name, text in files.items():
+        assert comparable(name, text) == comparable(name, expected[name]), f"{case / name} differs"
+
+
+def parts(content):
+    yield "subject.txt", content.subject + "\n"
+    yield "text.txt", content.text
+    if content.html:
+        yield "body.html", content.html.rstrip("\n") + "\n"
+    if content.phone:
+        yield "phone.txt", content.phone + "\n"
+    for attachment in content.attachments:
+        if attachment.media_type == "application/pdf":
+            yield "sheet.txt", told(attachment)
+
+
+def told(sheet):
+    pages = pypdf.PdfReader(io.BytesIO(sheet.data)).pages
+    texts = [f"--- page {number} of {len(pages)}\n{page.extract_text()}" for number, page in enumerate(pages, 1)]
+    return "\n".join([sheet.filename, *texts]) + "\n"
+
+
+def comparable(name, text):
+    return text.split() if name == "sheet.txt" else text
+
+
+def write(case, files):
+    for path in case.iterdir():
+        if path.name != "input.yaml" and path.name not in files:
+            path.unlink()
+    for name, text in files.items():
+        (case / name).write_text(text, encoding="utf-8")
