@@ -203,9 +203,11 @@ class Stage:
         for _ in range(10):
             family = self._family(known)
             if not family:
-                return
+                break
             known |= {each.pid for each in family}
             _end(family, self.grace_s)
+        for process in self._started.values():
+            process.poll()  # it has been waited for already; subprocess wants to know, too
 
     def _family(self, known: set[int]) -> list[psutil.Process]:
         """All descendants but those that the caller started by other means."""

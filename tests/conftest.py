@@ -6,6 +6,7 @@ a test that takes `database_url` runs once over each of the three.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -13,6 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests import servers
+
+# Airflow makes a folder when it is imported: below var/, not in the user's home.
+os.environ["AIRFLOW_HOME"] = str(Path(__file__).parents[1] / "var" / "airflow-tests")
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,9 @@
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from email import message_from_bytes
-from email.policy import default
+from email.header import decode_header, make_header
+from email.policy import compat32, default
+from email.utils import parseaddr
 
 import pytest
 from hypothesis import example, given, settings
@@ -342,10 +344,15 @@ TEXT = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters=
 @example('a"b\\c')
 @example("a  b   c" * 9)
 def test_subjects_and_names_come_back_as_they_went(text):
-    message = read(compose(Content(text, "x"), name=text))
-    assert message["Subject"] == text.strip()
-    # RFC 5322 3.2.2: a run of spaces in a name is worth one, and that is how Python reads it
-    assert message["To"].addresses[0].display_name.split() == text.split()
+    frozen = compose(Content(text, "x"), name=text)
+    assert read(frozen)["Subject"] == text.strip()
+    assert display_name(frozen) == text.strip()
+
+
+def display_name(frozen):
+    """The name in To as RFC 2047 6.2 reads it; policy.default of Python 3.11 leaves the folds between its words."""
+    raw = message_from_bytes(frozen.wire, policy=compat32)["To"]
+    return str(make_header(decode_header(parseaddr(raw)[0])))
 
 
 @settings(max_examples=300, deadline=None)
