@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import statistics
 import sys
@@ -22,10 +23,9 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from pathlib import Path
 
-from sqlalchemy import create_engine
-
 from demo.build import build
 from demo.catcher import Caught, read_log
+from demo.database import open_engine
 from demo.local_airflow import LocalAirflow
 from demo.simulate import Saved, Simulator
 from demo.stage import Stage, StageError, Stopped, answers, free_ports
@@ -103,7 +103,7 @@ def _scene(var: Path) -> Iterator[Scene]:
 
 def demonstrate(scene: Scene, count: int) -> int:
     """Save purchase orders, wait for their mails, print the table; 0 when all of them arrived."""
-    operator = Simulator(create_engine(scene.erp), seed=7)
+    operator = Simulator(open_engine(scene.erp), seed=7)
     saved: list[Saved] = []
     for number in range(1, count + 1):
         saved.append(operator.save_purchase_order())
@@ -120,12 +120,12 @@ def stay(scene: Scene, every_s: float) -> int:
     command = [sys.executable, "-m", "demo.simulate", scene.erp, "--every", str(every_s)]
     scene.stage.start("simulator", command)
     _say(f"an operator saves a document every {every_s:.0f} s; purchase orders are mailed. Ctrl-C ends everything.")
-    shown = 0
+    read = 0
     while True:
-        caught = read_log(scene.log)
-        for mail in caught[shown:]:
-            print(f"{mail.at:%H:%M:%S}  accepted  {', '.join(mail.recipients)}  {mail.subject}", flush=True)
-        shown = len(caught)
+        caught, read = read_log(scene.log, read)
+        for mail in caught:
+            at = mail.at.astimezone()
+            print(f"{at:%H:%M:%S} accepted  {', '.join(mail.recipients)}  {mail.subject}", flush=True)
         scene.stage.check()
         time.sleep(0.5)
 
@@ -152,13 +152,17 @@ def _wait_for_mail(scene: Scene, saved: Sequence[Saved]) -> None:
     try:
         scene.stage.wait(
             f"the mail of purchase order {saved[-1].document}",
-            lambda: len(read_log(scene.log)) >= len(saved),
+            lambda: len(_caught(scene)) >= len(saved),
             at_most_s=PATIENCE_S,
             every_s=0.05,
         )
     except StageError as error:
         scene.stage.check()
         _say(str(error))
+
+
+def _caught(scene: Scene) -> list[Caught]:
+    return read_log(scene.log)[0]
 
 
 def _ledger(scene: Scene) -> list[dict[str, str]]:
@@ -174,7 +178,7 @@ def _ledger(scene: Scene) -> list[dict[str, str]]:
 
 def _arrival(scene: Scene, saved: Saved, rows: Sequence[dict[str, str]]) -> Arrival:
     row = next((row for row in rows if row["document"] == saved.document), {})
-    mail = next((mail for mail in read_log(scene.log) if mail.message_id == row.get("message_id", "")), None)
+    mail = next((mail for mail in _caught(scene) if mail.message_id == row.get("message_id", "")), None)
     return Arrival(
         mailing=row.get("mailing", "purchase_order"),
         document=saved.document,
@@ -250,8 +254,6 @@ def _connections(var: Path, port: int) -> dict[str, str]:
 
 
 def _cli_environment(links: dict[str, str]) -> dict[str, str]:
-    import os
-
     paths = {"PYTHONPATH": str(PROJECT / "plugins"), "AIRFLOW_HOME": str(PROJECT / "var" / "airflow-cli")}
     return {**os.environ, **paths, **{f"AIRFLOW_CONN_{name.upper()}": link for name, link in links.items()}}
 

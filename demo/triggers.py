@@ -128,7 +128,7 @@ def _insert(table: Table, label: str, operation: str, dialect: str, session: tup
         operator,
         origin,
     ]
-    return f"INSERT INTO audit_log ({_COLUMNS}) VALUES ({', '.join(values)})"  # noqa: S608 names of our own tables
+    return f"INSERT INTO audit_log ({_COLUMNS}) VALUES ({', '.join(values)})"
 
 
 # Paraguay keeps UTC-3 all year since October 2024; SQLite and a bare MariaDB know no time zones by name.
