@@ -21,8 +21,8 @@ def build(
     """Create and fill the demo ERP in the empty database at `url`; returns the number of rows by table.
 
     `until` is the day after the last one of history (default: the company's today). With a `template`, a path, the
-    ERP on SQLite is kept there and only copied the next time, as long as it would come out the same; the answer is
-    then {}.
+    ERP on SQLite is kept there and only copied over the file of `url` the next time, as long as it would come out the
+    same; the answer is then {}.
     """
     end = until or database.local(database.utc_now()).date()
     if template is None:

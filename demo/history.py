@@ -38,6 +38,7 @@ class Stock:
 
     def take(self, milli: int) -> int:
         """Take goods out; returns their value at average cost."""
+        assert milli <= self.milli, "more is sold than there is"
         cost = self.value * milli // self.milli if self.milli > milli else self.value
         self.milli -= milli
         self.value -= cost
@@ -138,7 +139,7 @@ class History:
     # -------------------------------------------------------------------------------------------- days
 
     def _opening(self) -> None:
-        sold_daily = len(self.data.rows["sales"]) or sum(self.sales_per_day.values()) / len(self.days)
+        sold_daily = sum(self.sales_per_day.values()) / len(self.days)
         values: dict[str, int] = defaultdict(int)
         for product in self.data.rows["products"]:
             if product["stocked"]:
@@ -162,7 +163,7 @@ class History:
         """In thousandths: about a week of fuel, three weeks of anything else."""
         if "diesel" in product:
             return round(sold_daily * 90 * 7) * (1000 if product["diesel"] else 333)
-        weekly = sold_daily * 7 * product["popularity"] ** 0.5 / self.shelf_weights[-1]
+        weekly: float = sold_daily * 7 * product["popularity"] ** 0.5 / self.shelf_weights[-1]
         if product["code"][:3] in BULK:
             weekly += sold_daily * 0.7 * 5.5 / len(self.bulk) * (4 if is_dear(product) else 17)
         return max(3 if is_dear(product) else 12, round(weekly * 3.5)) * 1000
@@ -274,7 +275,8 @@ class History:
             branch = self.rng.choice((1, 1, 2, 3, 4, 5, 6, 7, 7, 8))
             chosen = self.rng.choices(self.shelf, cum_weights=self.shelf_weights, k=self.rng.choice((1, 1, 2, 3, 5)))
             customer = self.rng.choice(self.customers) if self.rng.random() < 0.3 else None
-            self._sold(at, branch, customer, [self._goods_line(p, self.rng.randrange(1, 4)) for p in chosen])
+            different = {product["id"]: product for product in chosen}.values()
+            self._sold(at, branch, customer, [self._goods_line(p, self.rng.randrange(1, 4)) for p in different])
         else:
             chosen = self.rng.sample(self.bulk, k=min(len(self.bulk), self.rng.randrange(3, 9)))
             lines = [self._goods_line(p, self.rng.randrange(2, 6 if is_dear(p) else 34), 0.96) for p in chosen]
@@ -320,7 +322,7 @@ class History:
         stock = self.book.stock.get(line.product["id"])
         if stock is None:
             return True
-        return stock.milli - line.milli >= 0 and stock.milli > 0
+        return stock.milli >= line.milli
 
     def _method(self, customer: Row | None) -> str:
         if customer and customer["payment_days"]:
