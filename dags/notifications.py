@@ -5,7 +5,7 @@ puts a message for every new document into the outbox, sends them, and lingers f
 Clearing or repeating a run sends nothing twice: the outbox knows every message by its key.
 """
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG
 
@@ -14,6 +14,7 @@ from emailketing.tasks import notification, notify
 with DAG(
     "notifications",
     schedule="@continuous",
+    start_date=datetime(2024, 1, 1, tzinfo=UTC),
     max_active_runs=1,
     catchup=False,
     doc_md=__doc__,

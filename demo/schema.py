@@ -2,7 +2,7 @@
 
 Words: a *document* is a row that an operator saves and that has lines (purchase order, sale, receipt, closing …).
 Every document carries `changed_at` (the company's local time, without a zone, at which the saving transaction began),
-`revision` (0 when first saved, one more with each correction), `silent` (bulk import: nobody is told) and `saved_by`.
+`revision` (1 when first saved, one more with each correction), `silent` (bulk import: nobody is told) and `saved_by`.
 Amounts of documents are NUMERIC in the document's currency, IVA included; the books (journal_lines, total_pyg) are
 whole guaraníes. Who changed or deleted what stands in audit_log, filled by triggers (demo.triggers).
 """
@@ -119,7 +119,7 @@ def _document(name: str, statuses: tuple[str, ...], *items: SchemaItem) -> Table
         _need("status", String(12)),
         *items,
         _need("changed_at", Moment, index=True),
-        _need("revision", Integer, server_default="0", default=0),
+        _need("revision", Integer, server_default="1", default=1),
         _flag("silent"),
         _need("saved_by", String(60)),
         CheckConstraint(f"status IN ({', '.join(map(repr, statuses))})", name="status"),

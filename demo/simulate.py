@@ -36,7 +36,7 @@ class Saved:
     committed_at: datetime
     address: str
     table: str = ""
-    version: str = "0"
+    version: str = "1"
     action: str = "saved"  # saved, corrected, changed, deleted
 
 
@@ -73,7 +73,7 @@ class Work:
 
     def document(self, table: Table, **values: Any) -> int:
         """A new document with what every document carries; returns its id."""
-        signed = {"changed_at": self.began, "saved_by": self.operator, "silent": self.silent, "revision": 0}
+        signed = {"changed_at": self.began, "saved_by": self.operator, "silent": self.silent, "revision": 1}
         return self.insert(table, **signed | values)
 
 
@@ -370,7 +370,7 @@ class Simulator:
             self._sign(work, target, row, values)
             return label
 
-        version = str(row.get("revision", -1) + 1)
+        version = str(row.get("revision", 0) + 1)
         return self._save(table, self._employee("encargado")["name"], "", write, version=version, action="changed")
 
     def delete_record(self, table: str = "", document: str = "") -> Saved:
@@ -437,7 +437,7 @@ class Simulator:
         address: str | None,
         write: Callable[[Work], str],
         *,
-        version: str = "0",
+        version: str = "1",
         action: str = "saved",
         **how: Unpack[How],
     ) -> Saved:

@@ -2,7 +2,7 @@
 --
 -- The contract of every notification query:
 --   document    the document's number, as text
---   version     as text; another value means that the order was changed and has to be sent again
+--   version     another value means that the order was changed and has to be sent again
 --   changed_at  when it was saved last (the sweep asks for the rows since its cursor by this column: keep it indexed,
 --               and give it as it stands in the table, without a function around it)
 --   silent      true for imported documents, of which nobody is told
@@ -12,7 +12,7 @@
 -- subtotal is total less the two taxes. The sweep puts this query into parentheses: no semicolon and no ORDER BY here.
 SELECT
     o.number                           AS document,
-    CAST(o.revision AS VARCHAR(10))    AS version,
+    o.revision                         AS version,
     o.changed_at                       AS changed_at,
     o.silent                           AS silent,
     s.name                             AS name,

@@ -164,9 +164,8 @@ class Reader:
     def documents(self, name: str, documents: Sequence[str]) -> Iterator[Row]:
         """The rows of a notification for these documents, whenever they changed."""
         for some in chunks(documents, self._list_limit):
-            yield from self._wrapped(
-                name, "WHERE changes.document IN :documents ORDER BY changes.changed_at", documents=list(some)
-            )
+            as_text = f"CAST(changes.document AS {self._text_type})"
+            yield from self._wrapped(name, f"WHERE {as_text} IN :documents", documents=list(some))
 
     def latest(self, name: str) -> Row | None:
         """The row that changed last, for previews and checks; None when the query gives none."""
@@ -180,8 +179,11 @@ class Reader:
         count, newest = tuple(self._execute(query, query.clause(values, wrap), values).one())
         return Look(count, None if newest is None else self._utc(query, newest))
 
-    def lines(self, name: str, documents: Sequence[str]) -> dict[str, list[Row]]:
-        """The lines of these documents, by document; empty when the mailing has no `<name>.lines.sql`."""
+    def lines(self, name: str, documents: Sequence[Any]) -> dict[str, list[Row]]:
+        """The lines of these documents, by document as text; empty when the mailing has no `<name>.lines.sql`.
+
+        The documents are given as the mailing's query gave them: a number stays one.
+        """
         found: dict[str, list[Row]] = {}
         if not documents or not self._erp.has(f"{name}.lines"):
             return found
@@ -204,6 +206,10 @@ class Reader:
         return columns
 
     @property
+    def _text_type(self) -> str:
+        return "CHAR(200)" if self._connection.dialect.name in {"mysql", "mariadb"} else "VARCHAR(200)"
+
+    @property
     def _list_limit(self) -> int:
         return _LIST_LIMIT.get(self._connection.dialect.name, _LIST_DEFAULT)
 
@@ -213,7 +219,7 @@ class Reader:
             values.setdefault("since", self._local(_BEGINNING))
         clause = query.clause(values, f"SELECT * FROM (\n{{}}\n) changes {tail}")  # noqa: S608 the tail is this module's own
         for row in self._stream(query, clause, values, REQUIRED):
-            yield row | {"document": _text(row["document"]), "changed_at": self._utc_or_raw(row["changed_at"])}
+            yield row | {"changed_at": self._utc_or_raw(row["changed_at"])}
 
     def _missing(self, query: Query, column: str, columns: Sequence[str]) -> SqlError:
         hint = nearest(column, columns) or f"It gives: {', '.join(columns)}."
@@ -384,10 +390,6 @@ def _offset(moment: datetime) -> timedelta:
 
 def _first(match: re.Match[str] | None) -> str:
     return next((group for group in match.groups() if group), "") if match else ""
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
 
 
 def _moment(value: Any) -> datetime | None:

@@ -142,14 +142,13 @@ def message_key(mailing: str, document: str, version: str, channel: str, address
 
     Two messages with equal keys are the same message, whoever builds them and how often.
     """
-    return ":".join(
-        quote(part, safe=" /@+-_.,#$&'()*;=?[]~!") for part in (mailing, document, version, channel, address)
-    )
+    parts = (mailing, document, version, channel, address)
+    return ":".join(quote(part, safe=" /@+-_.,#$&'()*;=?[]~!", errors="surrogatepass") for part in parts)
 
 
 def key_parts(key: str) -> tuple[str, ...]:
     """The five parts of a message key, as they were given to `message_key`."""
-    return tuple(unquote(part) for part in key.split(":"))
+    return tuple(unquote(part, errors="surrogatepass") for part in key.split(":"))
 
 
 def message_id(key: str, domain: str) -> str:

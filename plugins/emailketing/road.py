@@ -160,7 +160,7 @@ def _pass(sweeper: Sweeper, mailing: Mailing, position: datetime, swept: Swept) 
     with sweeper.erp.reading() as reader:
         with closing(reader.changes(mailing.name, sweeper.since(position))) as rows:
             fresh = _fresh(sweeper, mailing, rows, swept, now)
-        lines = reader.lines(mailing.name, sorted({event.document for event, _ in fresh.addressed.values()}))
+        lines = reader.lines(mailing.name, _documents(event for event, _ in fresh.addressed.values()))
     cursor = {mailing.name: events.reach(fresh.newest, position, now)}
     batches = chunks(list(fresh.addressed.values()), _PUT_AT_ONCE)
     for number, batch in enumerate(batches, start=1):
@@ -171,6 +171,11 @@ def _pass(sweeper: Sweeper, mailing: Mailing, position: datetime, swept: Swept) 
     if not batches and cursor[mailing.name] > position:
         sweeper.outbox.put([], cursor, now)
     return fresh.full
+
+
+def _documents(changed: Iterable[Event]) -> list[object]:
+    """The documents as the query gave them, each once: a database may not compare its numbers with text."""
+    return list({event.document: event.variables["document"] for event in changed}.values())
 
 
 def _fresh(
@@ -281,9 +286,9 @@ def mend(sweeper: Sweeper, mailing: Mailing) -> Swept:
 
 def _by_document(mailing: Mailing, reader: Reader, documents: Sequence[str]) -> dict[tuple[str, str], Event]:
     rows = list(reader.documents(mailing.name, documents))
-    lines = reader.lines(mailing.name, documents)
-    made = (events.event(mailing, row) for row in rows)
-    return {(item.document, item.version): events.with_lines(item, lines) for item in made if isinstance(item, Event)}
+    made = [item for row in rows if isinstance(item := events.event(mailing, row), Event)]
+    lines = reader.lines(mailing.name, _documents(made))
+    return {(item.document, item.version): events.with_lines(item, lines) for item in made}
 
 
 @dataclass(frozen=True)
@@ -454,7 +459,7 @@ def newest_event(erp: Erp, mailing: Mailing, document: str = "") -> Event | None
         event = events.event(mailing, row)
         if isinstance(event, events.BadRow):
             raise SqlError(event.reason, path=erp.query(mailing.name).path)
-        return events.with_lines(event, reader.lines(mailing.name, [event.document]))
+        return events.with_lines(event, reader.lines(mailing.name, _documents([event])))
 
 
 def wire(outbox: Outbox, key: str) -> bytes:

@@ -10,12 +10,13 @@ import runpy
 import time
 import traceback
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, BaseOperator, task
+from airflow.sdk import BaseOperator, task
 
 from emailketing import settings
 from emailketing.errors import AuthoringError, ChannelDown, DeclarationError, nearest
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHANNELS = ("email",)
+
+_declaring: ContextVar[list[Mailing]] = ContextVar("declaring", default=[])  # noqa: B039 nobody reads the default
 
 _DRAIN_S = 50.0  # a drain started each minute ends before the next one begins
 
@@ -51,8 +54,10 @@ def notification(name: str, *, channels: Sequence[str] = ("email",), expires_aft
 def notify(*mailings: Mailing) -> None:
     """Watch the ERP for these mailings' documents, and send: a sensor that wakes one sweep.
 
-    Belongs into one DAG that is always running (`schedule="@continuous", max_active_runs=1`).
+    Belongs into one DAG that is always running (`schedule="@continuous", max_active_runs=1`, and a start_date:
+    without one Airflow never starts a second run).
     """
+    _declaring.get().extend(mailings)
     chosen = settings.load().sweep
     names = [mailing.name for mailing in mailings]
     sensor = ErpSensor(task_id="watch", mailings=names, poll_s=chosen.poll_s, wake_s=chosen.wake_s)
@@ -153,18 +158,19 @@ def declared(folder: Path) -> dict[str, Mailing]:
 
     Raises DeclarationError with file and line for a file that cannot be imported.
     """
-    found: dict[str, Mailing] = {}
-    for path in sorted(folder.rglob("*.py")):
-        for value in _executed(path).values():
-            if isinstance(value, DAG):
-                for operator in value.tasks:
-                    found |= {mailing.name: mailing for mailing in getattr(operator, "mailings", ())}
-    return found
-
-
-def _executed(path: Path) -> dict[str, Any]:
+    mailings: list[Mailing] = []
+    token = _declaring.set(mailings)
     try:
-        return runpy.run_path(str(path))
+        for path in sorted(folder.rglob("*.py")):
+            _execute(path)
+    finally:
+        _declaring.reset(token)
+    return {mailing.name: mailing for mailing in mailings}
+
+
+def _execute(path: Path) -> None:
+    try:
+        runpy.run_path(str(path))
     except AuthoringError:
         raise
     except Exception as error:

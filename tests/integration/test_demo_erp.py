@@ -288,7 +288,7 @@ def test_a_correction_raises_the_revision_and_is_logged(erp):
     assert sum(amounts) == Decimal(str(order["total"]))
     (entry,) = rows(erp, sa.select(schema.audit_log))
     before, after = json.loads(entry["before_image"]), json.loads(entry["after_image"])
-    assert (before["revision"], after["revision"]) == (0, 1)
+    assert (before["revision"], after["revision"]) == (1, 2)
     assert before["total"] < after["total"]
 
 
