@@ -368,8 +368,8 @@ def history(key: str, as_json: bool) -> None:
         _print_json(map(asdict, changes))
     else:
         _table(
-            ["at (UTC)", "from", "to", "cause"],
-            [[f"{c.at:%Y-%m-%d %H:%M:%S.%f}", c.from_state or "", c.to_state, c.cause] for c in changes],
+            ["at (UTC)", "from", "to", "cause", "detail"],
+            [[f"{c.at:%Y-%m-%d %H:%M:%S.%f}", c.from_state or "", c.to_state, c.cause, c.detail] for c in changes],
         )
 
 

@@ -1,0 +1,355 @@
+"""The whole road without Airflow: orders saved in the demo ERP, on each database, reach the channel once."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from datetime import UTC, datetime, timedelta
+from email import policy
+from email.parser import BytesParser
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+import sqlalchemy as sa
+
+from demo import database, schema
+from demo.generate import generate
+from demo.simulate import Abandoned, Simulator
+from emailketing import road
+from emailketing.channels.memory import Memory
+from emailketing.channels.wire import assemble
+from emailketing.erp import Erp
+from emailketing.errors import ErpError, SqlError
+from emailketing.model import Lane, Mailing, Outcome, Sender, State
+from emailketing.outbox import Backoff, Filter, Outbox
+from emailketing.render import Renderer
+from emailketing.settings import Company
+
+PROJECT = Path(__file__).resolve().parents[2]
+ORDER = Mailing("purchase_order", expires_after_s=7 * 86400)
+SENDER = Sender("avisos@petroleradeleste.example", "Petrolera del Este S.A.")
+BACKOFF = Backoff(attempts=3, first_s=30, most_s=3600)
+
+
+class Clock:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(milliseconds=1)
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+class Town:
+    """The demo ERP, an outbox and a channel that remembers, on one road; `operator` saves documents."""
+
+    def __init__(self, erp_url: str, outbox_url: str, include: Path) -> None:
+        self.clock, self.include = Clock(), include
+        self.engine = database.open_engine(erp_url)
+        database.create(self.engine)
+        generate(self.engine, seed=5, until=self.clock.now.date(), scale=0.02)
+        self.operator = Simulator(self.engine, 3, clock=self.clock, wait=self.clock.sleep)
+        self.outbox = Outbox.open(outbox_url)
+        self.channel = Memory(clock=self.clock)
+        self.sweeper = road.Sweeper(
+            erp=Erp(sa.create_engine(erp_url), include / "sql", ZoneInfo("America/Asuncion")),
+            outbox=self.outbox,
+            renderer=Renderer(include, company=Company().model_dump()),
+            channels={"email": self.channel},
+            sender=SENDER,
+            overlap_s=900,
+            clock=self.clock,
+        )
+        self.carrier = road.Carrier(
+            self.outbox, lambda: self.channel, BACKOFF, 10, 60, clock=self.clock, chance=random.Random(1)
+        )
+
+    def close(self) -> None:
+        self.engine.dispose()
+        self.sweeper.erp.engine.dispose()
+        self.outbox.close()
+
+    def sweep(self, begin: datetime | None = None) -> road.Swept:
+        return road.sweep(self.sweeper, ORDER, begin)
+
+    def deliver(self) -> road.Delivered:
+        return road.deliver(self.carrier, Lane.INSTANT)
+
+    def rows(self, **wanted):
+        return self.outbox.messages(Filter(**wanted))
+
+    def write(self, name: str, text: str) -> None:
+        (self.include / name).write_text(text)
+
+    def read(self, name: str) -> str:
+        return (self.include / name).read_text()
+
+
+@pytest.fixture
+def include(tmp_path):
+    return Path(shutil.copytree(PROJECT / "include", tmp_path / "include"))
+
+
+@pytest.fixture
+def town(tmp_path, include):
+    town = Town(f"sqlite:///{tmp_path / 'erp.db'}", f"sqlite:///{tmp_path / 'outbox.db'}", include)
+    town.sweep()
+    yield town
+    town.close()
+
+
+@pytest.fixture(params=["postgres", "mariadb"])
+def served_town(request, tmp_path, include):
+    """The ERP on a server; the outbox on PostgreSQL in both cases."""
+    erp_url = request.getfixturevalue(f"{request.param}_url")
+    with request.getfixturevalue("postgres_server").database() as outbox_url:
+        town = Town(erp_url, outbox_url, include)
+        town.sweep()
+        yield town
+        town.close()
+
+
+def test_the_first_look_sends_nothing_of_the_companys_history(town):
+    assert town.outbox.cursor("purchase_order") is not None
+    assert town.sweep().new == 0
+    assert town.rows() == []
+
+
+def test_a_saved_order_is_delivered_once_however_often_it_is_swept(town):
+    saved = town.operator.save_purchase_order()
+    assert town.sweep().states == {State.QUEUED: 1}
+    assert town.deliver().outcomes == {Outcome.ACCEPTED: 1}
+    for _ in range(3):
+        assert town.sweep().new == 0
+        assert town.deliver().outcomes == {}
+    (row,) = town.rows()
+    assert (row.document, row.address, row.state) == (saved.document, saved.address, State.ACCEPTED)
+    assert len(town.channel.delivered) == 1
+
+
+def test_it_runs_on_servers_as_well(served_town):
+    saved = [served_town.operator.save_purchase_order(), served_town.operator.save_purchase_order(late_s=120)]
+    assert served_town.sweep().states == {State.QUEUED: 2}
+    assert served_town.deliver().outcomes == {Outcome.ACCEPTED: 2}
+    assert served_town.sweep().new == 0
+    assert {row.document for row in served_town.rows(states=(State.ACCEPTED,))} == {one.document for one in saved}
+
+
+def test_the_mail_is_what_the_supplier_needs(town):
+    saved = town.operator.save_purchase_order()
+    town.sweep()
+    (row,) = town.rows()
+    mail = BytesParser(policy=policy.default).parsebytes(assemble(town.outbox.frozen(row.key)))
+    assert mail["To"].addresses[0].addr_spec == saved.address
+    assert mail["Message-ID"] == row.message_id
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert saved.document in mail["Subject"]
+    assert saved.document in mail.get_body(("plain",)).get_content()
+    assert "<table" in mail.get_body(("html",)).get_content()
+    (pdf,) = mail.iter_attachments()
+    assert pdf.get_content_type() == "application/pdf"
+    assert saved.document in pdf.get_filename()
+
+
+def test_a_late_commit_with_an_older_time_is_found(town):
+    waited = []
+
+    def meanwhile(seconds: float) -> None:
+        waited.append(seconds)
+        town.clock.sleep(seconds)
+        assert town.sweep().new == 0  # not committed yet
+
+    Simulator(town.engine, 9, clock=town.clock, wait=meanwhile).save_purchase_order(late_s=60)
+    assert waited == [60]
+    assert town.sweep().new == 1
+
+
+def test_a_corrected_order_is_told_again_and_a_deleted_one_only_once(town):
+    saved = town.operator.save_purchase_order()
+    town.sweep()
+    town.operator.correct("purchase_orders", saved.document)
+    assert town.sweep().new == 1
+    assert sorted(row.version for row in town.rows()) == ["1", "2"]
+    town.operator.delete_record("purchase_orders", saved.document)
+    assert town.sweep().new == 0
+
+
+def test_imported_and_rolled_back_orders_are_told_to_nobody(town):
+    town.operator.save_purchase_order(silent=True)
+    with pytest.raises(Abandoned):
+        town.operator.save_purchase_order(roll_back=True)
+    swept = town.sweep()
+    assert (swept.new, swept.silent) == (0, 1)
+
+
+def test_a_supplier_without_an_address_is_a_message_with_its_reason(town):
+    with town.engine.begin() as connection:
+        connection.execute(sa.update(schema.parties).values(email="ventas.proveedor.example"))
+    town.operator.save_purchase_order(supplier=_supplier(town))
+    with town.engine.begin() as connection:
+        connection.execute(sa.update(schema.parties).values(email=None))
+    town.operator.save_purchase_order(supplier=_supplier(town))
+    town.sweep()
+    assert {row.state for row in town.rows()} == {State.UNADDRESSED}
+    assert {row.reason for row in town.rows()} == {"email is empty in the ERP"}
+
+
+def test_an_address_without_at_is_told(town):
+    with town.engine.begin() as connection:
+        connection.execute(sa.update(schema.parties).values(email="ventas.proveedor.example"))
+    town.operator.save_purchase_order(supplier=_supplier(town))
+    town.sweep()
+    (row,) = town.rows()
+    assert (row.state, row.address) == (State.UNADDRESSED, "ventas.proveedor.example")
+    assert "is no e-mail address" in row.reason
+    assert town.deliver().outcomes == {}
+
+
+def _supplier(town) -> int:
+    with town.engine.connect() as connection:
+        return connection.execute(sa.select(schema.parties.c.id).where(schema.parties.c.is_supplier)).scalars().first()
+
+
+def test_an_event_too_old_to_help_is_expired_and_seen(town):
+    town.operator.save_purchase_order()
+    town.clock.sleep(8 * 86400)
+    assert town.sweep().states == {State.EXPIRED: 1}
+    assert town.deliver().outcomes == {}
+
+
+def test_a_broken_template_holds_its_messages_until_it_is_mended(town):
+    good = town.read("templates/purchase_order/body.html.j2")
+    town.write("templates/purchase_order/body.html.j2", good + "{% if %}")
+    town.operator.save_purchase_order()
+    swept = town.sweep()
+    assert swept.states == {State.HELD: 1}
+    assert "body.html.j2:" in swept.problems[0]
+    assert road.mend(town.sweeper, ORDER).new == 0
+    town.write("templates/purchase_order/body.html.j2", good)
+    assert road.mend(town.sweeper, ORDER).states == {State.QUEUED: 1}
+    assert town.deliver().outcomes == {Outcome.ACCEPTED: 1}
+    assert [entry.to_state for entry in town.outbox.history(town.rows()[0].key)][:2] == [State.HELD, State.QUEUED]
+
+
+def test_a_held_message_whose_document_is_gone_is_cancelled(town):
+    town.write("templates/purchase_order/text.txt.j2", "{{ totl }}")
+    saved = town.operator.save_purchase_order()
+    assert "Did you mean 'total'?" in town.sweep().problems[0]
+    town.operator.delete_record("purchase_orders", saved.document)
+    road.mend(town.sweeper, ORDER)
+    (row,) = town.rows()
+    assert (row.state, "deleted" in row.reason) == (State.CANCELLED, True)
+
+
+def test_a_poison_row_never_blocks_the_rest(town):
+    """One order's number makes its template fail; its neighbours are sent."""
+    saved = [town.operator.save_purchase_order() for _ in range(3)]
+    poison = saved[1].document
+    subject = town.read("templates/purchase_order/subject.txt.j2")
+    town.write("templates/purchase_order/subject.txt.j2", f"{{{{ 1 // (document | int - {poison}) }}}}" + subject)
+    assert town.sweep().states == {State.QUEUED: 2, State.HELD: 1}
+    assert town.deliver().outcomes == {Outcome.ACCEPTED: 2}
+
+
+def test_a_misspelt_column_stops_its_mailing_and_moves_no_cursor(town):
+    town.operator.save_purchase_order()
+    before = town.outbox.cursor("purchase_order")
+    good = town.read("sql/purchase_order.sql")
+    town.write("sql/purchase_order.sql", good.replace("s.email ", "s.emial "))
+    with pytest.raises(SqlError, match="no column 'emial'"):
+        town.sweep()
+    assert town.outbox.cursor("purchase_order") == before
+    town.write("sql/purchase_order.sql", good)
+    assert town.sweep().new == 1
+
+
+def test_an_erp_that_is_away_costs_nothing(town, tmp_path):
+    town.operator.save_purchase_order()
+    away = road.Sweeper(**{**vars(town.sweeper), "erp": _nowhere(town)})
+    with pytest.raises(ErpError, match="does not answer"):
+        road.sweep(away, ORDER)
+    assert town.sweep().new == 1
+
+
+def _nowhere(town) -> Erp:
+    gone = sa.create_engine("sqlite:////nonexistent/erp.db")
+    return Erp(gone, town.include / "sql", ZoneInfo("America/Asuncion"))
+
+
+def test_a_server_that_is_down_costs_no_attempt_and_the_lane_resumes(town):
+    town.operator.save_purchase_order()
+    town.sweep()
+    town.channel.down = "nothing listens"
+    delivered = town.deliver()
+    assert "nothing listens" in delivered.down
+    (row,) = town.rows()
+    assert (row.state, row.attempts) == (State.QUEUED, 0)
+    town.channel.down = ""
+    assert town.deliver().outcomes == {Outcome.ACCEPTED: 1}
+
+
+def test_a_message_is_tried_again_later_and_given_up_in_the_end(town):
+    saved = town.operator.save_purchase_order()
+    town.sweep()
+    town.channel = Memory({saved.address: Outcome.LATER}, clock=town.clock)
+    for attempt in range(1, 4):
+        assert town.deliver().outcomes == {Outcome.LATER: 1}, attempt
+        assert town.deliver().outcomes == {}, "not before its time"
+        town.clock.sleep(3600)
+    (row,) = town.rows()
+    assert (row.state, row.attempts) == (State.REFUSED, 3)
+
+
+def test_a_dead_delivery_is_settled_by_policy(town):
+    town.operator.save_purchase_order()
+    town.sweep()
+    (claim,) = town.outbox.claim("email", Lane.INSTANT, 1, "dead", 60, town.clock())
+    assert town.outbox.step("dead", None, claim.id, town.clock(), 60)
+    assert town.deliver().outcomes == {}
+    town.clock.sleep(61)
+    assert road.keep_house(town.outbox, BACKOFF, town.clock())["rescued"] == 1
+    town.clock.sleep(31)
+    assert town.deliver().outcomes == {Outcome.ACCEPTED: 1}
+    told = [(entry.from_state, entry.to_state) for entry in town.outbox.history(claim.key)]
+    assert (State.SENDING, State.UNKNOWN) in told
+    assert (State.UNKNOWN, State.QUEUED) in told
+
+
+def test_many_orders_take_as_many_queries_as_one(town):
+    queries = []
+    sa.event.listen(town.sweeper.erp.engine, "before_cursor_execute", lambda *args: queries.append(args[2]))
+    town.operator.save_purchase_order()
+    town.sweep()
+    one = len(queries)
+    for _ in range(20):
+        town.operator.save_purchase_order()
+    queries.clear()
+    assert town.sweep().new == 20
+    assert len(queries) == one
+
+
+def test_a_clock_that_runs_ahead_hides_nothing(town):
+    ahead = Clock()
+    ahead.now = town.clock.now + timedelta(days=400)
+    Simulator(town.engine, 11, clock=ahead, wait=ahead.sleep).save_purchase_order()
+    assert town.sweep().new == 1
+    town.operator.save_purchase_order()
+    assert town.sweep().new == 1
+
+
+def test_several_connections_send_everything_once(town):
+    for _ in range(12):
+        town.operator.save_purchase_order()
+    town.sweep()
+    channels = [Memory(), Memory(), Memory()]
+    spare = list(channels)
+    carrier = road.Carrier(town.outbox, spare.pop, BACKOFF, 2, 60, clock=town.clock)
+    assert road.deliver(carrier, Lane.INSTANT, connections=3).outcomes == {Outcome.ACCEPTED: 12}
+    sent = [one.message_id for channel in channels for one in channel.delivered]
+    assert len(sent) == len(set(sent)) == 12
