@@ -194,11 +194,12 @@ def _unpacked(mail: Caught, folder: Path) -> Iterator[Path]:
     """Lay the mail and its PDF where a person finds them."""
     folder.mkdir(exist_ok=True)
     message = BytesParser(EmailMessage, policy=policy.default).parsebytes(mail.path.read_bytes())
+    part: EmailMessage
     for part in message.iter_attachments():
         name = Path(part.get_filename() or "attachment").name
         if name.endswith(".pdf"):
             target = folder / name
-            target.write_bytes(part.get_payload(decode=True))
+            target.write_bytes(part.get_content())
             yield target
             target = target.with_suffix(".eml")
             shutil.copy(mail.path, target)
@@ -215,7 +216,7 @@ def _print_table(arrivals: Sequence[Arrival]) -> None:
             one.channel,
             one.state,
             "" if one.seconds is None else f"{one.seconds:.2f}",
-            str(one.files[0].relative_to(PROJECT) if one.files and one.files[0].is_relative_to(PROJECT) else ""),
+            _shown(one.files[0]) if one.files else "",
         )
         for one in arrivals
     ]
@@ -224,6 +225,10 @@ def _print_table(arrivals: Sequence[Arrival]) -> None:
     for row in (heads, tuple("─" * width for width in widths), *rows):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     _print_seconds([one.seconds for one in arrivals if one.seconds is not None], len(arrivals))
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _print_seconds(seconds: Sequence[float], expected: int) -> None:
