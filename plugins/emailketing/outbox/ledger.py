@@ -17,7 +17,7 @@ from emailketing.outbox.migrate import migrate
 from emailketing.outbox.people import Verdict
 from emailketing.outbox.put import Put, put, start
 from emailketing.outbox.reading import Entry, Filter, Row
-from emailketing.outbox.step import step
+from emailketing.outbox.step import Stepper
 from emailketing.outbox.upkeep import Pruned, Rescued, until_none
 
 
@@ -32,6 +32,7 @@ class Outbox:
     def __init__(self, engine: sa.Engine) -> None:
         """`engine` comes from `connect_outbox`."""
         self._database = Database(engine)
+        self._stepper = Stepper(self._database)
 
     @classmethod
     def open(cls, url: str | sa.URL) -> Outbox:
@@ -100,7 +101,7 @@ class Outbox:
         Deliver it only after True. False: it is no longer ours (cancelled, expired, claimed by another); take the next.
         Raises IllegalTransition, nothing done, when `settled` is not this owner's attempt.
         """
-        return self._database.write(partial(step, owner=owner, settled=settled, begin=begin, now=now, lease_s=lease_s))
+        return self._stepper.step(owner, settled, begin, now, lease_s)
 
     def release(self, owner: str) -> int:
         """Give back what `owner` has claimed and not begun; how many. For a clean end before all was sent."""
