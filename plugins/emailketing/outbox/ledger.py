@@ -126,12 +126,14 @@ class Outbox:
         return self._database_chunks(partial(upkeep.expire, now=now))
 
     def prune(self, before: datetime, content_before: datetime) -> Pruned:
-        """Delete what ended before `before`, and frozen bytes of what ended before `content_before`."""
+        """Delete what ended before `before`, and frozen bytes of what ended before `content_before`.
+
+        The baselines stay: a document of before the first look may be changed, and read again, after any time.
+        """
         return Pruned(
             messages=self._database_chunks(partial(upkeep.prune_messages, before=before)),
             contents=self._database_chunks(partial(upkeep.prune_contents, before=content_before)),
             blobs=self._database_chunks(partial(upkeep.prune_blobs, before=content_before)),
-            baseline=self._database.write(partial(upkeep.prune_baseline, before=before)),
         )
 
     def _database_chunks(self, work: partial[int]) -> int:

@@ -110,7 +110,12 @@ def in_baseline(connection: sa.Connection, mailing: str, candidates: Iterable[tu
 
 def messages(connection: sa.Connection, wanted: Filter, limit: int) -> list[Row]:
     """The newest messages that fit the filter, newest first."""
-    query = sa.select(message).where(*_conditions(wanted)).order_by(message.c.id.desc()).limit(limit)
+    query = (
+        sa.select(message)
+        .where(*_conditions(wanted))
+        .order_by(message.c.created_at.desc(), message.c.id.desc())
+        .limit(limit)
+    )
     return [_row(row) for row in connection.execute(query)]
 
 
