@@ -82,6 +82,8 @@ class LocalAirflow:
         """Whether all components answer and say that they are well."""
         try:
             health = self.get("/api/v2/monitor/health")
+            # The tasks' side of the API builds its routes at the first request, for which a task would wait 3 s.
+            self.get("/execution/health")
         except (OSError, ValueError):
             return False
         return all((health.get(name) or {}).get("status") == "healthy" for name in HEALTH)

@@ -129,6 +129,7 @@ class Database:
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
         self._writer = engine.execution_options(writes=True)
+        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def read(self, work: Callable[[sa.Connection], T]) -> T:
         """What `work` finds out; it changes nothing."""
@@ -137,6 +138,10 @@ class Database:
     def write(self, work: Callable[[sa.Connection], T]) -> T:
         """What `work` answers, committed. It may run several times, should the database break a try off."""
         return self._run(self._writer, work)
+
+    def single(self, work: Callable[[sa.Connection], T]) -> T:
+        """What `work` answers, which executes a single statement: that is a transaction without begin and commit."""
+        return self._run(self._single, work)
 
     def _run(self, engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
         for tried in range(1, TRIES + 1):

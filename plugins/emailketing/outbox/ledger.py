@@ -17,7 +17,7 @@ from emailketing.outbox.migrate import migrate
 from emailketing.outbox.people import Verdict
 from emailketing.outbox.put import Put, fill, put, start
 from emailketing.outbox.reading import Entry, Filter, Row
-from emailketing.outbox.step import step
+from emailketing.outbox.step import Stepper
 from emailketing.outbox.upkeep import Pruned, Rescued, until_none
 
 
@@ -32,6 +32,7 @@ class Outbox:
     def __init__(self, engine: sa.Engine) -> None:
         """`engine` comes from `connect_outbox`."""
         self._database = Database(engine)
+        self._stepper = Stepper(self._database)
 
     @classmethod
     def open(cls, url: str | sa.URL) -> Outbox:
@@ -108,7 +109,7 @@ class Outbox:
         Deliver it only after True. False: it is no longer ours (cancelled, expired, claimed by another); take the next.
         Raises IllegalTransition, nothing done, when `settled` is not this owner's attempt.
         """
-        return self._database.write(partial(step, owner=owner, settled=settled, begin=begin, now=now, lease_s=lease_s))
+        return self._stepper.step(owner, settled, begin, now, lease_s)
 
     def release(self, owner: str) -> int:
         """Give back what `owner` has claimed and not begun; how many. For a clean end before all was sent."""
@@ -133,12 +134,14 @@ class Outbox:
         return self._database_chunks(partial(upkeep.expire, now=now))
 
     def prune(self, before: datetime, content_before: datetime) -> Pruned:
-        """Delete what ended before `before`, and frozen bytes of what ended before `content_before`."""
+        """Delete what ended before `before`, and frozen bytes of what ended before `content_before`.
+
+        The baselines stay: a document of before the first look may be changed, and read again, after any time.
+        """
         return Pruned(
             messages=self._database_chunks(partial(upkeep.prune_messages, before=before)),
             contents=self._database_chunks(partial(upkeep.prune_contents, before=content_before)),
             blobs=self._database_chunks(partial(upkeep.prune_blobs, before=content_before)),
-            baseline=self._database.write(partial(upkeep.prune_baseline, before=before)),
         )
 
     def _database_chunks(self, work: partial[int]) -> int:

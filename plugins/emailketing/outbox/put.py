@@ -149,7 +149,7 @@ def _upsert_blob(dialect: str) -> sa.Insert:
 
 def _row(key: str, given: Message, now: datetime) -> dict[str, Any]:
     envelope = given.envelope
-    due = envelope.created_at if envelope.state is State.QUEUED else None
+    due = min(envelope.event_at, envelope.created_at) if envelope.state is State.QUEUED else None  # in the ERP's order
     return {
         "key": key,
         "mailing": identity("mailing", envelope.mailing),

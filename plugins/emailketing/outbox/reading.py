@@ -139,7 +139,12 @@ def _envelope(row: Row) -> Envelope:
 
 def messages(connection: sa.Connection, wanted: Filter, limit: int | None) -> list[Row]:
     """The newest messages that fit the filter, newest first."""
-    query = sa.select(message).where(*_conditions(wanted)).order_by(message.c.id.desc()).limit(limit)
+    query = (
+        sa.select(message)
+        .where(*_conditions(wanted))
+        .order_by(message.c.created_at.desc(), message.c.id.desc())
+        .limit(limit)
+    )
     return [_row(row) for row in connection.execute(query)]
 
 

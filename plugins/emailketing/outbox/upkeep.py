@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from emailketing.model import FINAL, OnUnknown, State
 from emailketing.outbox.changes import Move, move, remember, sources, told
-from emailketing.outbox.schema import attachment, baseline, blob, content, message
+from emailketing.outbox.schema import attachment, blob, content, message
 
 CHUNK = 500  # messages that one transaction of upkeep holds
 
@@ -33,7 +33,6 @@ class Pruned:
     messages: int = 0
     contents: int = 0
     blobs: int = 0
-    baseline: int = 0
 
 
 def _is(*states: State) -> sa.ColumnElement[bool]:
@@ -161,11 +160,6 @@ def prune_blobs(connection: sa.Connection, before: datetime) -> int:
     found = connection.execute(sa.select(blob.c.sha256).where(unused).limit(CHUNK)).scalars().all()
     # Not by digest alone: a put may have touched it since, and has the lock for which this delete waits.
     return connection.execute(sa.delete(blob).where(blob.c.sha256.in_(found), unused)).rowcount if found else 0
-
-
-def prune_baseline(connection: sa.Connection, before: datetime) -> int:
-    """What was remembered of first looks before `before`; how many rows."""
-    return connection.execute(sa.delete(baseline).where(baseline.c.seen_at < before)).rowcount
 
 
 def until_none(chunk: Callable[[], int]) -> int:
