@@ -1,12 +1,12 @@
 """The outbox's minute: open ends are settled, and what is due in each lane is sent.
 
-`settle_open_ends` turns what a dead delivery left behind into *unknown* and lets each mailing's policy decide; it ends
-what is too old. The three deliveries then send retries and everything that no sweep sends itself, each lane on its own.
+What a dead delivery left behind becomes *unknown* and its mailing's policy decides; what is too old expires. Then each
+lane sends, on its own connection, its retries and everything that no sweep sends itself.
 """
 
 from airflow.sdk import DAG
 
-from emailketing.tasks import deliver, settle_open_ends
+from emailketing.tasks import tend_outbox
 
 with DAG(
     "outbox",
@@ -17,4 +17,4 @@ with DAG(
     tags=["outbox"],
     default_args={"owner": "operations"},
 ):
-    settle_open_ends() >> [deliver("instant"), deliver("report"), deliver("bulk")]
+    tend_outbox()

@@ -20,7 +20,7 @@ from emailketing.model import (
 from emailketing.outbox import Settlement
 
 NOW = datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=UTC)
-ERP_TIME = datetime(2026, 3, 2, 9, 0, 0, 654321)  # noqa: DTZ001 the ERP's own local time
+ERP_TIME = datetime(2026, 3, 2, 12, 0, 0, 654321, tzinfo=UTC)
 LEASE_S = 300.0
 
 

@@ -139,6 +139,8 @@ def smtp_line(name: str, timeout_s: float) -> Callable[[], SMTP]:
     class Hook(SmtpHook):  # type: ignore[misc]
         """Airflow's hook with the connection in hand: it asks Airflow for it anew at every line otherwise."""
 
+        smtp_retry_limit = 0  # it tries again at once and without pause; the outbox knows when
+
         @classmethod
         def get_connection(cls, conn_id: str) -> Any:  # noqa: ARG003
             return connection

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import smtplib
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,7 @@ from emailketing import connections, settings
 from emailketing.channels import Channel
 from emailketing.channels.smtp import Smtp
 from emailketing.erp import Erp
+from emailketing.errors import SettingsError
 from emailketing.model import Claim, Receipt
 from emailketing.outbox import Backoff, Outbox
 from emailketing.render import Renderer
@@ -39,7 +41,15 @@ def renderer() -> Renderer:
 
 def email() -> Channel:
     """A channel to the mail server of the connection `smtp`, which is looked up when a line is first needed."""
-    return Smtp(_line, timeout_s=settings.load().delivery.timeout_s)
+    return Smtp(_line, timeout_s=settings.load().delivery.timeout_s, server=_server())
+
+
+def _server() -> str:
+    """The mail server as operations know it; a missing connection is told when a line is opened."""
+    with suppress(SettingsError):
+        link = connections.lookup("smtp")
+        return f"{link.host}:{link.port}" if link.port else link.host
+    return "the mail server"
 
 
 def _line() -> smtplib.SMTP:

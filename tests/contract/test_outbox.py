@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from datetime import timedelta
 
@@ -596,7 +597,7 @@ def test_messages_are_found_by_what_is_known_of_them(outbox):
     assert found(mailing="purchase_order", document="1") == ["1", "1"]
     assert found(mailing="purchase_order", document="1:2%") == ["1:2%"]
     assert found(document="12") == ["12"]
-    assert found(state=State.SUPPRESSED) == ["1"]
+    assert found(states=(State.SUPPRESSED,)) == ["1"]
     assert found(lane=Lane.REPORT) == ["12"]
     assert found(address="bea@example.com") == ["1:2%"]
     assert found(channel="phone") == ["1"]
@@ -635,3 +636,20 @@ def assert_unbroken(outbox, key):
     for before, after in itertools.pairwise(entries):
         assert after.from_state == before.to_state
     assert entries[-1].to_state == outbox.message(key).state
+
+
+def test_a_message_held_without_bytes_is_filled_and_sent(outbox):
+    held = letter("1", state=State.HELD, reason="body.html.j2:3: 'totl' is undefined")
+    put(outbox, dataclasses.replace(held, frozen=None))
+    assert outbox.unrendered("purchase_order") == [held.envelope]
+    assert outbox.unrendered("receipt") == []
+    with pytest.raises(OutboxError, match="content"):
+        outbox.approve(held.envelope.key, "ana", "why not", at(1))
+    outbox.fill(held, at(2))
+    outbox.fill(held, at(3))  # again, as after a crash
+    assert outbox.unrendered("purchase_order") == []
+    assert outbox.frozen(held.envelope.key).wire == held.frozen.wire
+    (claim,) = outbox.claim("email", Lane.INSTANT, 10, "me", 60, at(4))
+    assert claim.key == held.envelope.key
+    states = [entry.to_state for entry in outbox.history(claim.key)]
+    assert states == [State.HELD, State.QUEUED]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from alembic.util import CommandError
 from emailketing.errors import OutboxError
 from emailketing.model import TRANSITIONS
 from emailketing.outbox.schema import MEANINGS, state
+
+logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)  # it tells of each look
 
 #: Alembic's own table; not its usual name, because the database may be shared with another program's.
 VERSION_TABLE = "outbox_version"
