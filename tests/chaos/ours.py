@@ -11,7 +11,7 @@ from tests.chaos.kills import Figures
 from tests.chaos.processes import Process, Warm
 from tests.chaos.town import Town, decisions
 
-SWEEP_KILLS = 3  # of each filling
+SWEEP_KILLS = 2  # of each filling
 
 
 class Ours:

@@ -27,7 +27,7 @@ def test_kill_9_at_random_instants_loses_nothing_and_doubles_nothing_in_silence(
     with Recorder(record.path, pause_s=0.004, seed=SEED) as recorder:
         town = Town(tmp_path, url, record, recorder.port)
         system = Ours(town, warm, connections=3, beside=beside)
-        figures = batter(system, record, SEED, 10, count=120, each=5)
+        figures = batter(system, record, SEED, 10, count=200, each=8)
         system.outbox.close()
         town.close()
     print(table([figures]))
