@@ -18,7 +18,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -27,7 +27,7 @@ from emailketing import audience, events
 from emailketing.channels import Channel
 from emailketing.channels.wire import assemble
 from emailketing.erp import Erp, Reader
-from emailketing.errors import AuthoringError, ChannelDown, OutboxError, SqlError
+from emailketing.errors import AuthoringError, ChannelDown, IllegalTransition, OutboxError, SqlError
 from emailketing.model import (
     Claim,
     Content,
@@ -274,8 +274,9 @@ def mend(sweeper: Sweeper, mailing: Mailing) -> Swept:
         event = found.get((envelope.document, envelope.version))
         if event is None:
             why = "the document was changed or deleted in the ERP before it could be rendered"
-            sweeper.outbox.cancel(envelope.key, "eMailketing", why, now)
-            swept.states[State.CANCELLED] += 1
+            with suppress(IllegalTransition):  # another sweep mends at the same time, and was first
+                sweeper.outbox.cancel(envelope.key, "eMailketing", why, now)
+                swept.states[State.CANCELLED] += 1
             continue
         message = _message(sweeper, event, replace(envelope, state=State.QUEUED, reason=""), swept)
         if message.frozen is not None:
