@@ -429,10 +429,10 @@ class _Gate:
             self._troubled = pause is not None
             if pause is None or pause.until is None:
                 return True
-            if pause.holds(self._carrier.clock()):
-                hand.delivered.down = str(pause)
-                return False
-            return self._try_one(hand)
+            if not pause.holds(self._carrier.clock()):
+                return self._try_one(hand)
+            hand.delivered.down = str(pause)
+            return False
 
     def heard(self, hand: _Hand, claim: Claim, receipt: Receipt) -> bool:
         """What a receipt says of the server; whether the lane is still open."""
@@ -456,7 +456,8 @@ class _Gate:
         if not claims:
             return False
         if not self._outbox.take_trial(channel, self.lane, now, now + timedelta(seconds=self._carrier.lease_s)):
-            self._outbox.release(hand.owner)  # another process tries, and this message need not wait for our lease
+            self._outbox.release(hand.owner)  # this message need not wait for our lease
+            hand.delivered.down = str(self._outbox.pause(channel, self.lane) or "")  # another process tries
             return False
         self._trying = True
         try:

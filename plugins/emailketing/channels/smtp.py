@@ -341,7 +341,7 @@ _EXPLANATIONS: tuple[tuple[type[BaseException], str, str], ...] = (
         "it closed the line",
         "Is TLS from the start (disable_ssl) set as its port wants?",
     ),
-    (ssl.SSLCertVerificationError, "its certificate is not trusted", "Install its authority, or use the name in it."),
+    (ssl.SSLCertVerificationError, "its certificate is not trusted", "Renew it, install its authority, or use its name."),
     (ssl.SSLError, "TLS failed", "Set disable_ssl for STARTTLS (port 587), or disable_tls for TLS at once (port 465)."),
     (socket.gaierror, "its name is unknown", "Check the host of the Airflow Connection, and the name server."),
     (ConnectionRefusedError, "nothing listens there", "Start the server, or check host and port of the Connection."),
@@ -364,5 +364,7 @@ def _explained(error: BaseException) -> tuple[str, str]:
 
 
 def _detail(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return one_line(error.verify_message.rstrip("."), REASON_MOST)
     code = f"{error.smtp_code} " if isinstance(error, smtplib.SMTPResponseException) else ""
     return f"{code}{_said(error)}"
