@@ -82,9 +82,7 @@ class LocalAirflow:
         }
         self._token = ""
 
-    def start(
-        self, dags: Sequence[str], *, components: Sequence[Component] = LOCAL, at_most_s: float = 180
-    ) -> float:
+    def start(self, dags: Sequence[str], *, components: Sequence[Component] = LOCAL, at_most_s: float = 180) -> float:
         """Start the components; gives the seconds until they are healthy and `dags` are scheduled.
 
         Raises StageError when a component dies, a DAG file has an import error or the time is over.
@@ -133,7 +131,7 @@ class LocalAirflow:
         return False
 
     def _prepare(self) -> None:
-        """A fresh home and a migrated database: SQLite from a template, which costs 10 s once for a version of Airflow."""
+        """A fresh home and a migrated database: SQLite from a template, which costs 10 s once for an Airflow."""
         template = self.stage.var / f"airflow-{importlib.metadata.version('apache-airflow')}.db"
         shutil.rmtree(self.home, ignore_errors=True)
         self.home.mkdir(parents=True)
