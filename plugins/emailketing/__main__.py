@@ -196,23 +196,13 @@ def sweep(names: Sequence[str], since: datetime | None) -> None:
 
     sweeper = wiring.sweeper()
     begin = since.replace(tzinfo=UTC) if since else None
-    failures: list[EmailketingError] = []
-    for mailing in _mailings(names).values():
-        try:
-            road.mend(sweeper, mailing)
-            swept = road.sweep(sweeper, mailing, begin)
-        except EmailketingError as error:
-            failures.append(error)
-            continue
-        click.echo(f"{mailing.name}: {tasks.told(swept)}")
-        failures += [AuthoringError(problem) for problem in swept.problems]
-    _report(failures)
-
-
-def _report(failures: Sequence[EmailketingError]) -> None:
-    for error in failures:
-        Problem(error).show()
-    if failures:
+    problems: list[str] = []
+    for swept in road.sweep_all(sweeper, _mailings(names).values(), begin):
+        click.echo(f"{swept.mailing}: {tasks.told(swept)}")
+        problems += swept.problems
+    for problem in problems:
+        Problem(AuthoringError(problem)).show()
+    if problems:
         sys.exit(1)
 
 

@@ -92,6 +92,7 @@ class Swept:
     silent: int = 0
     known: int = 0
     states: Counter[State] = field(default_factory=Counter)
+    mended: Counter[State] = field(default_factory=Counter)  # what became of messages that were held
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -117,6 +118,24 @@ def sweep(sweeper: Sweeper, mailing: Mailing, begin: datetime | None = None) -> 
     while _pass(sweeper, mailing, position, swept):
         position = sweeper.outbox.cursor(mailing.name) or position
     return swept
+
+
+def sweep_all(
+    sweeper: Sweeper, mailings: Iterable[Mailing], begin: datetime | None = None, *, mending: bool = True
+) -> Iterator[Swept]:
+    """Sweep each mailing, and mend it before. One whose files are wrong tells it among its problems and stops no other.
+
+    Raises ErpError and OutboxError, which concern them all.
+    """
+    for mailing in mailings:
+        try:
+            mended = mend(sweeper, mailing) if mending else Swept(mailing.name)
+            swept = sweep(sweeper, mailing, begin)
+            swept.mended = mended.states
+            swept.problems = list(dict.fromkeys([*mended.problems, *swept.problems]))
+        except AuthoringError as error:
+            swept = Swept(mailing.name, problems=[str(error)])
+        yield swept
 
 
 def _first_look(sweeper: Sweeper, mailing: Mailing, begin: datetime | None) -> datetime:
