@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, task
+from airflow.sdk.exceptions import AirflowFailException
 
 from emailketing import settings
 from emailketing.errors import AuthoringError, ChannelDown, DeclarationError, nearest
@@ -76,7 +77,7 @@ class SweepOperator(BaseOperator):  # type: ignore[misc]
         self.mailings = tuple(mailings)
 
     def execute(self, context: Any) -> dict[str, int]:  # noqa: ARG002 Airflow's signature
-        """Sweep until nothing has come for a while. Raises AuthoringError at the end, when all else is sent."""
+        """Sweep until nothing has come for a while. What an author must mend fails the task, when all else is sent."""
         chosen = settings.load().sweep
         new: dict[str, int] = {}
         problems: dict[str, None] = {}
@@ -89,7 +90,7 @@ class SweepOperator(BaseOperator):  # type: ignore[misc]
                     log.error("%s", problem)
             problems |= dict.fromkeys(swept.problems)
         if problems:
-            raise AuthoringError("\n".join(problems))
+            raise AirflowFailException("\n".join(problems))
         return new
 
     def _looks(self, poll_s: float, linger_s: float, most_s: float) -> Iterator[Swept]:
@@ -98,12 +99,11 @@ class SweepOperator(BaseOperator):  # type: ignore[misc]
         sweeper, carrier = wiring.sweeper(), wiring.carrier()
         began = quiet_since = time.monotonic()
         busy = False
-        yield from (road.mend(sweeper, mailing) for mailing in self.mailings)
         while True:
-            swept = [road.sweep(sweeper, mailing) for mailing in self.mailings]
+            swept = list(road.sweep_all(sweeper, self.mailings, mending=not busy))
             delivered = road.deliver(carrier, Lane.INSTANT)
             yield from swept
-            if any(one.new for one in swept) or delivered.outcomes.total():
+            if any(one.new or one.mended for one in swept) or delivered.outcomes.total():
                 busy, quiet_since = True, time.monotonic()
             now = time.monotonic()
             if not busy or now - quiet_since > linger_s or now - began > most_s:
@@ -115,7 +115,7 @@ def told(swept: Swept) -> str:
     """What a sweep did, in a sentence for logs and the command line."""
     if swept.first_look and not swept.new:
         return "first look; what the ERP holds by now is history, what comes from now on is told"
-    states = ", ".join(f"{count} {state}" for state, count in sorted(swept.states.items()))
+    states = ", ".join(f"{count} {state}" for state, count in sorted((swept.states + swept.mended).items()))
     return f"{swept.documents} documents changed, {states or 'nothing new'}"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from emailketing.model import Claim, Frozen, State
-from emailketing.outbox.schema import attachment, blob, content, message
+from emailketing.outbox.schema import attachment, blob, content, message, standing
 
 BUDGET = 32 * 1024 * 1024  # bytes that one claim brings into memory; a larger message comes alone
 
@@ -54,7 +54,7 @@ def frozen_by_id(connection: sa.Connection, ids: Sequence[int]) -> dict[int, Fro
 _DUE = (
     sa.select(message.c.id)
     .where(
-        message.c.state == sa.literal_column(f"'{State.QUEUED}'"),  # literal, or no plan would use the partial index
+        standing(State.QUEUED),
         message.c.channel == sa.bindparam("channel"),
         message.c.lane == sa.bindparam("lane"),
         message.c.next_attempt_at <= sa.bindparam("now"),

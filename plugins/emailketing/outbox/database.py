@@ -51,7 +51,9 @@ def connect_outbox(url: str | sa.URL) -> sa.Engine:
 
 
 def _server(url: sa.URL) -> sa.Engine:
-    engine = sa.create_engine(url, isolation_level="READ COMMITTED", hide_parameters=True)
+    # A plan that PostgreSQL made for an empty queue and keeps would read all of a long one: plan each time anew.
+    arguments = {"prepare_threshold": None} if url.get_backend_name() == "postgresql" else {}
+    engine = sa.create_engine(url, isolation_level="READ COMMITTED", hide_parameters=True, connect_args=arguments)
     if url.get_backend_name() != "postgresql":
         sa.event.listen(engine, "connect", _set_up_mariadb)
     sa.event.listen(engine, "checkin", _note_the_time)

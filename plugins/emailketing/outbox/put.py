@@ -123,9 +123,10 @@ def _insert(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any
 
 # Which of the keys were born in this transaction: those without a history. A key that another transaction brought has
 # its birth row, because our insert has waited for that transaction to end.
+# (A subquery with a limit is looked up by index for each key; of an EXISTS, PostgreSQL makes a scan of all history.)
+_OLDEST = sa.select(history.c.id).where(history.c.message == message.c.id).limit(1).scalar_subquery()
 _NEWBORN = sa.select(message.c.id, message.c.key).where(
-    message.c.key.in_(sa.bindparam("keys", expanding=True)),
-    ~sa.exists().where(history.c.message == message.c.id),
+    message.c.key.in_(sa.bindparam("keys", expanding=True)), _OLDEST.is_(None)
 )
 
 

@@ -11,7 +11,7 @@ compared by its bytes everywhere: keys that differ in case or in a trailing blan
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -149,14 +149,30 @@ message = sa.Table(
     comment="One mailing to one recipient by one channel.",
     **MARIADB,
 )
-_open = message.c.state.in_([sa.literal_column(f"'{name}'") for name in OPEN])
+
+
+def _among(states: Iterable[State]) -> sa.ColumnElement[bool]:
+    """Literals: with parameters no planner would see that the partial index serves."""
+    return message.c.state.in_([sa.literal_column(f"'{state}'") for state in states])
+
+
+_open = _among(OPEN)
 sa.Index(
     "outbox_message_open",
-    *(message.c.state, message.c.channel, message.c.lane, message.c.next_attempt_at),
+    *(message.c.state, message.c.channel, message.c.lane, message.c.next_attempt_at, message.c.id),
     sqlite_where=_open,
     postgresql_where=_open,
 )
 sa.Index(None, message.c.created_at)
+
+
+def standing(*states: State) -> sa.ColumnElement[bool]:
+    """The condition that a message stands in one of these open states, worded so that the partial index is used.
+
+    SQLite sees that it may only where the index's own condition stands in the query, word for word.
+    """
+    return sa.and_(_open, _among(states))
+
 
 content = sa.Table(
     "outbox_content",
@@ -224,5 +240,19 @@ baseline = sa.Table(
     sa.Column("version", _text(WIDTHS["version"]), primary_key=True),
     sa.Column("seen_at", Utc, nullable=False),
     comment="What stood in the ERP when a mailing looked for the first time: history, of which nobody is told.",
+    **MARIADB,
+)
+
+pause = sa.Table(
+    "outbox_pause",
+    metadata,
+    sa.Column("channel", _text(30), primary_key=True),
+    sa.Column("lane", _text(10), primary_key=True),
+    sa.Column("failures", sa.Integer, nullable=False, comment="of the server as a whole, in a row"),
+    sa.Column("since", Utc, nullable=False, comment="the first of them"),
+    sa.Column("message", sa.BigInteger, comment="outbox_message.id over which it failed last; NULL: it had no line"),
+    sa.Column("paused_until", Utc, comment="nothing is sent before; then one message is tried. NULL: not paused"),
+    sa.Column("reason", sa.String(1000), nullable=False, comment="the last failure, in words"),
+    comment="Lanes whose server failed as a whole when it was last used; an open lane has no row.",
     **MARIADB,
 )

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from emailketing.model import FINAL, OnUnknown, State
 from emailketing.outbox.changes import Move, move, remember, sources, told
-from emailketing.outbox.schema import attachment, blob, content, message
+from emailketing.outbox.schema import attachment, blob, content, message, standing
 
 CHUNK = 500  # messages that one transaction of upkeep holds
 
@@ -35,11 +35,6 @@ class Pruned:
     blobs: int = 0
 
 
-def _is(*states: State) -> sa.ColumnElement[bool]:
-    """Literals, or no plan would use the partial index of the open states."""
-    return message.c.state.in_([sa.literal_column(f"'{state}'") for state in states])
-
-
 def _locked(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
     columns = (
         message.c.id,
@@ -59,19 +54,19 @@ def _not_leased(now: datetime) -> sa.ColumnElement[bool]:
 
 def held_by(connection: sa.Connection, owner: str) -> Sequence[int]:
     """The messages that `owner` has claimed and not begun to send."""
-    mine = sa.and_(_is(State.QUEUED), message.c.lease_owner == owner, message.c.lease_until.is_not(None))
+    mine = sa.and_(standing(State.QUEUED), message.c.lease_owner == owner, message.c.lease_until.is_not(None))
     return connection.execute(sa.select(message.c.id).where(mine)).scalars().all()
 
 
 def release(connection: sa.Connection, owner: str, ids: Sequence[int]) -> int:
     """Give the leases of `ids` back where `owner` still holds them and has not begun to send."""
-    mine = (message.c.id.in_(ids), _is(State.QUEUED), message.c.lease_owner == owner)
+    mine = (message.c.id.in_(ids), standing(State.QUEUED), message.c.lease_owner == owner)
     return connection.execute(sa.update(message).where(*mine), {"lease_owner": None, "lease_until": None}).rowcount
 
 
 def strand(connection: sa.Connection, now: datetime) -> int:
     """One chunk of messages that a dead process was sending become unknown; how many."""
-    rows = connection.execute(_locked(sa.and_(_is(State.SENDING), message.c.lease_until <= now))).all()
+    rows = connection.execute(_locked(sa.and_(standing(State.SENDING), message.c.lease_until <= now))).all()
     move(
         connection,
         [
@@ -88,7 +83,7 @@ def strand(connection: sa.Connection, now: datetime) -> int:
 
 def decide(connection: sa.Connection, retry_at: datetime, attempts: int, now: datetime) -> list[Rescued]:
     """The policy speaks for one chunk of unknown messages of which it has not spoken yet."""
-    rows = connection.execute(_locked(sa.and_(_is(State.UNKNOWN), message.c.next_attempt_at.is_not(None)))).all()
+    rows = connection.execute(_locked(sa.and_(standing(State.UNKNOWN), message.c.next_attempt_at.is_not(None)))).all()
     why_left = {row.id: _why_left(row, attempts) for row in rows}
     again = [row for row in rows if not why_left[row.id]]
     left = [row for row in rows if why_left[row.id]]
@@ -120,7 +115,7 @@ def _why_left(row: Any, attempts: int) -> str:
 
 def expire(connection: sa.Connection, now: datetime) -> int:
     """One chunk of waiting messages that have become too old; how many."""
-    waiting = _is(*sources(State.EXPIRED))
+    waiting = standing(*sources(State.EXPIRED))
     rows = connection.execute(_locked(sa.and_(waiting, message.c.expires_at <= now, _not_leased(now)))).all()
     detail = "too old to help anybody"
     move(connection, [Move(row.id, row.key, State(row.state), State.EXPIRED, now, "expired", detail) for row in rows])

@@ -92,7 +92,7 @@ message = sa.Table(
 _open = message.c.state.in_([sa.literal_column(f"'{name}'") for name in ("held", "queued", "sending", "unknown")])
 sa.Index(
     "outbox_message_open",
-    *(message.c.state, message.c.channel, message.c.lane, message.c.next_attempt_at),
+    *(message.c.state, message.c.channel, message.c.lane, message.c.next_attempt_at, message.c.id),
     sqlite_where=_open,
     postgresql_where=_open,
 )

@@ -1,0 +1,123 @@
+"""The two ways to see it: `make demo` ends when all arrived, `make up` stays until it is told to end."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+import pytest
+
+from demo.catcher import read_log
+from demo.stage import MARK
+
+PROJECT = Path(__file__).parents[2]
+
+
+def alive(var):
+    """The processes that carry the mark of a stage on `var`, by name."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == str(var):
+                found.append(process.name())
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+@pytest.fixture
+def demo(tmp_path):
+    """Start the demonstration on a folder of its own; its output goes to a file that can be read meanwhile."""
+    with ExitStack() as stack:
+
+        def start(*arguments):
+            log = stack.enter_context((tmp_path / "output.txt").open("w"))
+            argv = [sys.executable, "-m", "demo", *arguments, "--var", str(tmp_path / "var")]
+            env = {**os.environ, "PYTHONPATH": "plugins"}
+            process = subprocess.Popen(argv, cwd=PROJECT, env=env, stdout=log, stderr=subprocess.STDOUT)
+            stack.callback(lambda: process.poll() is None and process.send_signal(signal.SIGTERM))
+            return stack.enter_context(process)
+
+        yield start
+
+
+def output(tmp_path):
+    return (tmp_path / "output.txt").read_text()
+
+
+def wait_for(pattern, tmp_path, process, at_most_s=180):
+    end = time.monotonic() + at_most_s
+    while not re.search(pattern, output(tmp_path)):
+        assert process.poll() is None, output(tmp_path)
+        assert time.monotonic() < end, output(tmp_path)
+        time.sleep(0.2)
+
+
+def test_the_demonstration_shows_what_arrived_and_leaves_nothing_behind(demo, tmp_path):
+    process = demo("--orders", "3")
+    assert process.wait(240) == 0, output(tmp_path)
+    rows = re.findall(
+        r"^purchase_order +(\d+) +(\S+@\S+) +email +accepted +([\d.]+) +(\S.*\.pdf)$", output(tmp_path), re.M
+    )
+    assert len(rows) == 3
+    assert "3 of 3 arrived" in output(tmp_path)
+    for document, _, seconds, pdf in rows:
+        assert float(seconds) < 30
+        assert document in pdf
+        assert Path(pdf).read_bytes().startswith(b"%PDF")
+        assert Path(pdf).with_suffix(".eml").exists()
+    assert alive(tmp_path / "var") == []
+
+
+def test_up_goes_on_delivering_and_repeated_runs_send_nothing_twice(demo, tmp_path):
+    process = demo("up", "--every", "1")
+    wait_for(r"accepted .*@", tmp_path, process)
+    url = re.search(r"http://127\.0\.0\.1:\d+", output(tmp_path))[0]
+    airflow = Airflow(url)
+    assert airflow.clear("notifications", "sweep") >= 1
+    assert airflow.clear("outbox", "tend_outbox") >= 1
+    before = len(read_log(tmp_path / "var" / "mail.jsonl")[0])
+    wait_for(rf"(?s)(accepted .*){{{before + 3}}}", tmp_path, process)
+    mails = read_log(tmp_path / "var" / "mail.jsonl")[0]
+    identities = [mail.message_id for mail in mails]
+    assert len(identities) == len(set(identities))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0, output(tmp_path)
+    assert alive(tmp_path / "var") == []
+
+
+def test_up_ends_whole_on_sigterm_while_it_starts(demo, tmp_path):
+    process = demo("up")
+    wait_for("starting Airflow", tmp_path, process)
+    time.sleep(4)
+    assert len(alive(tmp_path / "var")) > 4
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0, output(tmp_path)
+    assert alive(tmp_path / "var") == []
+
+
+class Airflow:
+    """The administrator at Airflow's REST API."""
+
+    def __init__(self, url):
+        self.url = url
+        self.token = ""
+        self.token = self.post("/auth/token", {"username": "admin", "password": "admin"})["access_token"]
+
+    def post(self, path, body):
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), headers)
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.load(answer)
+
+    def clear(self, dag, task):
+        """Have a task's ended instances run again; how many there are."""
+        body = {"dry_run": False, "task_ids": [task], "only_failed": False, "reset_dag_runs": True}
+        return self.post(f"/api/v2/dags/{dag}/clearTaskInstances", body)["total_entries"]

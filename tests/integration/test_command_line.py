@@ -1,0 +1,240 @@
+"""The command line, as a person uses it: real processes, a real mail server, connections from the environment."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from demo import database, schema
+from demo.build import build
+from demo.catcher import read_log
+from demo.simulate import Simulator
+from demo.stage import answers, free_ports
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory):
+    template = tmp_path_factory.mktemp("company") / "erp.db"
+    build(f"sqlite:///{template}", scale=0.02)
+    return template
+
+
+class Desk:
+    """A person's shell: the environment, the program, and the ERP that operators write to."""
+
+    def __init__(self, folder, company):
+        self.folder = folder
+        self.include = shutil.copytree(PROJECT / "include", folder / "include")
+        shutil.copy(company, folder / "erp.db")
+        self.operator = Simulator(database.open_engine(f"sqlite:///{folder / 'erp.db'}"), 5)
+        self.log = folder / "mail.jsonl"
+        (self.port,) = free_ports(1)
+        self.env = {
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith(("AIRFLOW_CONN", "EMAILKETING"))
+            },
+            "AIRFLOW_CONN_ERP": f"sqlite:///{folder / 'erp.db'}",
+            "AIRFLOW_CONN_EMAILKETING": f"sqlite:///{folder / 'outbox.db'}",
+            "AIRFLOW_CONN_SMTP": f"smtp://127.0.0.1:{self.port}/?disable_ssl=true&disable_tls=true",
+            "EMAILKETING_INCLUDE": str(self.include),
+            "AIRFLOW_HOME": str(folder / "airflow"),
+        }
+
+    def run(self, *arguments, fails=False, **env):
+        done = subprocess.run(
+            [PROJECT / "bin" / "emailketing", *arguments],
+            env={**self.env, **env},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert (done.returncode != 0) is fails, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stdout + done.stderr
+
+    def rows(self, *filters):
+        return [json.loads(line) for line in self.run("outbox", "list", "--json", *filters).splitlines()]
+
+    @contextmanager
+    def mail_server(self):
+        command = [
+            sys.executable,
+            "-m",
+            "demo.catcher",
+            "--port",
+            str(self.port),
+            "--maildir",
+            str(self.folder / "mail"),
+        ]
+        with subprocess.Popen([*command, "--log", str(self.log)], cwd=PROJECT, stdout=subprocess.DEVNULL) as process:
+            while not answers(self.port):
+                assert process.poll() is None
+            yield
+            process.terminate()
+
+    def mend(self, name, old, new):
+        path = self.include / name
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+
+@pytest.fixture
+def desk(tmp_path, company):
+    return Desk(tmp_path, company)
+
+
+def test_from_first_look_to_resend(desk):
+    assert "first look" in desk.run("sweep")
+    saved = desk.operator.save_purchase_order()
+    assert "1 queued" in desk.run("sweep")
+    assert "nothing new" in desk.run("sweep")
+    with desk.mail_server():
+        assert "✓ connection smtp" in desk.run("check")
+        assert "1 accepted" in desk.run("deliver")
+        assert "nothing was due" in desk.run("deliver")
+        (row,) = desk.rows()
+        assert (row["document"], row["address"], row["state"]) == (saved.document, saved.address, "accepted")
+        desk.run("outbox", "resend", row["key"], "--why", "lost by the supplier", "--by", "ana")
+        assert desk.rows("--state", "queued")[0]["key"] == row["key"]
+        assert "1 accepted" in desk.run("deliver", "--until-empty")
+        told = desk.run("outbox", "history", row["key"])
+        assert "resent by ana" in told
+        assert "lost by the supplier" in told
+    mails = read_log(desk.log)[0]
+    assert [mail.message_id for mail in mails] == [row["message_id"]] * 2
+    assert mails[0].path.read_bytes() == mails[1].path.read_bytes()
+
+
+def test_a_message_is_shown_with_its_bytes_and_cancelled(desk):
+    desk.run("sweep")
+    desk.operator.save_purchase_order()
+    desk.run("sweep")
+    (row,) = desk.rows()
+    shown = desk.run("outbox", "show", row["key"], "--eml", str(desk.folder / "order.eml"))
+    assert row["message_id"] in shown
+    assert b"Subject: " in (desk.folder / "order.eml").read_bytes()
+    desk.run("outbox", "cancel", row["key"], "--why", "wrong order")
+    assert desk.rows()[0]["state"] == "cancelled"
+    assert "cannot become" in desk.run("outbox", "cancel", row["key"], "--why", "again", fails=True)
+    assert "There is no message" in desk.run("outbox", "show", "purchase_order:0:1:email:x@y.example", fails=True)
+
+
+def test_a_preview_sends_nothing_and_a_test_goes_to_oneself(desk):
+    saved = desk.operator.save_purchase_order()
+    out = desk.folder / "preview"
+    told = desk.run("preview", "purchase_order", "--document", saved.document, "--out", str(out), "--language", "en")
+    assert f"Purchase order {saved.document}" in told
+    assert {path.suffix for path in out.iterdir()} >= {".html", ".txt", ".pdf", ".png"}
+    assert "cid:" not in (out / "body.html").read_text()
+    with desk.mail_server():
+        assert "accepted" in desk.run("send-test", "purchase_order", "--to", "ana@company.example")
+    (mail,) = read_log(desk.log)[0]
+    assert mail.recipients == ("ana@company.example",)
+    assert mail.subject.startswith("[test] ")
+
+
+def test_a_mail_server_that_is_down_leaves_everything_queued(desk):
+    desk.run("sweep")
+    desk.operator.save_purchase_order()
+    desk.run("sweep")
+    told = desk.run("deliver", fails=True)
+    assert f"127.0.0.1:{desk.port}" in told
+    assert "nothing listens there" in told
+    assert desk.rows()[0]["state"] == "queued"
+    with desk.mail_server():
+        assert "1 accepted" in desk.run("deliver")
+
+
+@pytest.mark.parametrize("name", ["erp", "emailketing", "smtp"])
+def test_a_missing_connection_is_one_clear_error(desk, name):
+    variable = f"AIRFLOW_CONN_{name.upper()}"
+    del desk.env[variable]
+    told = desk.run("check", fails=True)
+    assert f"no Airflow Connection '{name}'" in told
+    assert f"{variable}=" in told
+    assert "✓ settings" in told
+
+
+def test_a_misspelt_column_is_told_and_the_rest_is_checked(desk):
+    desk.mend("sql/purchase_order.sql", "s.email  ", "s.emial  ")
+    for command in (["check"], ["sweep"], ["preview", "purchase_order"]):
+        told = desk.run(*command, fails=True)
+        assert "purchase_order.sql:" in told
+        assert "no column 'emial'" in told
+        assert "Did you mean 'email'?" in told
+    with desk.mail_server():
+        assert "✓ connection smtp" in desk.run("check", fails=True)
+
+
+def test_a_missing_table_is_told(desk):
+    desk.mend("sql/purchase_order.lines.sql", "FROM purchase_order_lines l", "FROM purchase_order_line l")
+    told = desk.run("check", fails=True)
+    assert "no table 'purchase_order_line'" in told
+    assert "Did you mean 'purchase_order_lines'?" in told
+
+
+def test_a_misspelt_parameter_is_told(desk):
+    desk.mend("sql/purchase_order.lines.sql", "IN :documents", "IN :document")
+    told = desk.run("check", fails=True)
+    assert "purchase_order.lines.sql:" in told
+    assert ":document is not given" in told
+    assert "Did you mean 'documents'?" in told
+
+
+def test_a_template_with_a_syntax_error_is_told_with_its_line(desk):
+    desk.mend("templates/purchase_order/text.txt.j2", "{{ company.name }}", "{{ company.name }")
+    told = desk.run("check", fails=True)
+    assert "text.txt.j2:" in told
+    assert "This is for the author of the file." in told
+
+
+def test_a_broken_dag_file_is_told_with_its_line(desk):
+    dags = desk.folder / "dags"
+    dags.mkdir()
+    text = (PROJECT / "dags" / "notifications.py").read_text()
+    (dags / "notifications.py").write_text(
+        text.replace('notification("purchase_order"', 'notification("purchase_oder"')
+    )
+    told = desk.run("check", fails=True, EMAILKETING_DAGS=str(dags))
+    assert "notifications.py:" in told
+    assert "Did you mean 'purchase_order'?" in told
+    (dags / "notifications.py").write_text("import nothing_of_this_name\n")
+    told = desk.run("sweep", fails=True, EMAILKETING_DAGS=str(dags))
+    assert "notifications.py:1: ModuleNotFoundError" in told
+
+
+def test_a_misspelt_setting_and_a_misspelt_mailing_are_told(desk):
+    assert "Did you mean 'name'?" in desk.run("check", fails=True, EMAILKETING_COMPANY__NAMME="x")
+    assert "Did you mean 'purchase_order'?" in desk.run("preview", "purchase_ordr", fails=True)
+
+
+def test_an_address_without_at_is_a_visible_message(desk):
+    desk.run("sweep")
+    with desk.operator.engine.begin() as connection:
+        connection.execute(sa.update(schema.parties).values(email="ventas.proveedor.example"))
+        supplier = (
+            connection.execute(sa.select(schema.parties.c.id).where(schema.parties.c.is_supplier)).scalars().first()
+        )
+    desk.operator.save_purchase_order(supplier=supplier)
+    assert "1 unaddressed" in desk.run("sweep")
+    (row,) = desk.rows("--state", "unaddressed")
+    assert "is no e-mail address" in row["reason"]
+
+
+def test_help_explains_every_command(desk):
+    text = desk.run("--help")
+    for command in ("check", "preview", "sweep", "deliver", "outbox", "send-test"):
+        assert command in text
+        assert "Usage" in desk.run(command, "--help")
