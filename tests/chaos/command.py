@@ -10,10 +10,6 @@ import os
 
 os.environ["_AIRFLOW__AS_LIBRARY"] = "1"
 
-import airflow.providers.smtp.hooks.smtp
-import alembic.command
-import psycopg
-import pymysql
 
 import emailketing.road
 import emailketing.tasks

@@ -162,7 +162,9 @@ def test_the_commits_of_this_test_are_late_enough_to_be_missed_without_an_overla
     outbox.close()
 
 
-@pytest.mark.filterwarnings("ignore:<psycopg.ServerCursor:ResourceWarning")  # its connection is dead, so it cannot close
+@pytest.mark.filterwarnings(
+    "ignore:<psycopg.ServerCursor:ResourceWarning"
+)  # its connection is dead, so it cannot close
 def test_an_erp_that_breaks_off_in_mid_sweep_costs_nothing(office):
     """Each of many sweeps loses its connection to the ERP, at another statement or while it reads."""
     office.outbox.start("note", datetime.now(UTC), [], datetime.now(UTC))
