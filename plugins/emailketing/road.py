@@ -18,16 +18,16 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import groupby, islice
 
 from emailketing import audience, events
 from emailketing.channels import Channel
 from emailketing.channels.wire import assemble
 from emailketing.erp import Erp, Reader
-from emailketing.errors import AuthoringError, ChannelDown, OutboxError, SqlError
+from emailketing.errors import AuthoringError, ChannelDown, IllegalTransition, OperationsError, OutboxError, SqlError
 from emailketing.model import (
     Claim,
     Content,
@@ -41,11 +41,12 @@ from emailketing.model import (
     Recipient,
     Sender,
     State,
-    chunks,
+    document_of,
     masked,
+    masked_key,
     message_id,
 )
-from emailketing.outbox import Backoff, Outbox, Settlement
+from emailketing.outbox import Backoff, Failure, Outbox, Pausing, Settlement
 from emailketing.render import Renderer
 
 log = logging.getLogger(__name__)
@@ -94,6 +95,7 @@ class Swept:
     states: Counter[State] = field(default_factory=Counter)
     mended: Counter[State] = field(default_factory=Counter)  # what became of messages that were held
     problems: list[str] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)  # why messages are held still, as was told when they were new
 
     @property
     def new(self) -> int:
@@ -131,8 +133,7 @@ def sweep_all(
         try:
             mended = mend(sweeper, mailing) if mending else Swept(mailing.name)
             swept = sweep(sweeper, mailing, begin)
-            swept.mended = mended.states
-            swept.problems = list(dict.fromkeys([*mended.problems, *swept.problems]))
+            swept.mended, swept.held = mended.states, mended.problems
         except AuthoringError as error:
             swept = Swept(mailing.name, problems=[str(error)])
         yield swept
@@ -181,7 +182,7 @@ def _pass(sweeper: Sweeper, mailing: Mailing, position: datetime, swept: Swept) 
             fresh = _fresh(sweeper, mailing, rows, swept, now)
         lines = reader.lines(mailing.name, _documents(event for event, _ in fresh.addressed.values()))
     cursor = {mailing.name: events.reach(fresh.newest, position, now)}
-    batches = chunks(list(fresh.addressed.values()), _PUT_AT_ONCE)
+    batches = _whole_documents(fresh.addressed.values())
     for number, batch in enumerate(batches, start=1):
         messages = [_message(sweeper, events.with_lines(event, lines), envelope, swept) for event, envelope in batch]
         # The cursor moves with the last messages: killed before, the next sweep finds the first ones known.
@@ -190,6 +191,16 @@ def _pass(sweeper: Sweeper, mailing: Mailing, position: datetime, swept: Swept) 
     if not batches and cursor[mailing.name] > position:
         sweeper.outbox.put([], cursor, now)
     return fresh.full
+
+
+def _whole_documents(addressed: Iterable[Addressed]) -> list[list[Addressed]]:
+    """Batches for the outbox. All messages of a document are put together: some of them would hide the others."""
+    batches: list[list[Addressed]] = [[]]
+    for _, together in groupby(addressed, key=lambda pair: (pair[0].document, pair[0].version)):
+        if len(batches[-1]) >= _PUT_AT_ONCE:
+            batches.append([])
+        batches[-1].extend(together)
+    return [batch for batch in batches if batch]
 
 
 def _documents(changed: Iterable[Event]) -> list[object]:
@@ -239,9 +250,13 @@ def _sift(
         for envelope in _envelopes(mailing, event, now)
     }
     known = sweeper.outbox.known(list(addressed))
-    swept.known += len(known)
+    # A document is told to the addresses it had when it was first seen. That a customer's address changes later is no
+    # news of his old documents; only who could not be reached at all is tried at his new address.
+    told_before = sweeper.outbox.addressed({document_of(key) for key in addressed if key not in known})
     for key, pair in addressed.items():
-        if key not in known:
+        if key in known or document_of(key) in told_before:
+            swept.known += 1
+        else:
             fresh.addressed.setdefault(key, pair)
 
 
@@ -258,10 +273,16 @@ def _message(sweeper: Sweeper, event: Event, envelope: Envelope, swept: Swept) -
         return Message(envelope)
     try:
         return freeze(sweeper, event, envelope)
+    except OperationsError:  # concerns every message, such as a sender's address that cannot be
+        raise
     except AuthoringError as error:
-        if str(error) not in swept.problems:
-            swept.problems.append(str(error))
-        return Message(replace(envelope, state=State.HELD, reason=str(error)))
+        problem = str(error)
+    except Exception as error:  # whatever a row brings about concerns its own message only
+        log.exception("message %s cannot be rendered", masked_key(envelope.key))
+        problem = f"cannot be rendered: {type(error).__name__}: {error}"
+    if problem not in swept.problems:
+        swept.problems.append(problem)
+    return Message(replace(envelope, state=State.HELD, reason=problem))
 
 
 def freeze(sweeper: Sweeper, event: Event, envelope: Envelope) -> Message:
@@ -282,29 +303,38 @@ def mend(sweeper: Sweeper, mailing: Mailing) -> Swept:
     A document that changed or vanished meanwhile has its own newer message or needs none: the held one is cancelled.
     """
     swept = Swept(mailing.name)
-    held = sweeper.outbox.unrendered(mailing.name)
-    if not held:
-        return swept
-    documents = sorted({envelope.document for envelope in held})
-    with sweeper.erp.reading() as reader:
-        found = _by_document(mailing, reader, documents)
-    now = sweeper.clock()
-    for envelope in held:
-        event = found.get((envelope.document, envelope.version))
-        if event is None:
-            why = "the document was changed or deleted in the ERP before it could be rendered"
-            sweeper.outbox.cancel(envelope.key, "eMailketing", why, now)
-            swept.states[State.CANCELLED] += 1
-            continue
-        message = _message(sweeper, event, replace(envelope, state=State.QUEUED, reason=""), swept)
-        if message.frozen is not None:
-            sweeper.outbox.fill(message, now)
-            swept.states[State.QUEUED] += 1
+    after = 0
+    while held := sweeper.outbox.unrendered(mailing.name, after):
+        after = held[-1].id
+        _mend(sweeper, mailing, [row.envelope for row in held], swept)
     return swept
 
 
-def _by_document(mailing: Mailing, reader: Reader, documents: Sequence[str]) -> dict[tuple[str, str], Event]:
-    rows = list(reader.documents(mailing.name, documents))
+def _mend(sweeper: Sweeper, mailing: Mailing, held: Sequence[Envelope], swept: Swept) -> None:
+    with sweeper.erp.reading() as reader:
+        found = _by_document(mailing, reader, held)
+    for envelope in held:
+        event = found.get((envelope.document, envelope.version))
+        if event is None:
+            _drop(sweeper, envelope, swept)
+            continue
+        message = _message(sweeper, event, replace(envelope, state=State.QUEUED, reason=""), swept)
+        if message.frozen is not None:
+            sweeper.outbox.fill(message, sweeper.clock())
+            swept.states[State.QUEUED] += 1
+
+
+def _drop(sweeper: Sweeper, envelope: Envelope, swept: Swept) -> None:
+    why = "the document was changed or deleted in the ERP before it could be rendered"
+    with suppress(IllegalTransition):  # a person was quicker
+        sweeper.outbox.cancel(envelope.key, "eMailketing", why, sweeper.clock())
+        swept.states[State.CANCELLED] += 1
+
+
+def _by_document(mailing: Mailing, reader: Reader, held: Sequence[Envelope]) -> dict[tuple[str, str], Event]:
+    since = min(envelope.event_at for envelope in held)
+    documents = sorted({envelope.document for envelope in held})
+    rows = list(reader.documents(mailing.name, documents, since))
     made = [item for row in rows if isinstance(item := events.event(mailing, row), Event)]
     lines = reader.lines(mailing.name, _documents(made))
     return {(item.document, item.version): events.with_lines(item, lines) for item in made}
@@ -319,6 +349,7 @@ class Carrier:
     backoff: Backoff
     batch: int
     lease_s: float
+    pausing: Pausing = field(default_factory=Pausing)
     clock: Clock = utc_now
     chance: random.Random = field(default_factory=random.Random)
     told: Callable[[Claim, Receipt], None] = lambda _claim, _receipt: None
@@ -326,7 +357,7 @@ class Carrier:
 
 @dataclass
 class Delivered:
-    """What one drain did: messages by outcome, and why it ended early, if it did."""
+    """What one drain did: messages by outcome, and why it ended early or left a lane out, if it did."""
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     down: str = ""
@@ -337,91 +368,179 @@ class Delivered:
         self.down = self.down or other.down
 
 
-def deliver(carrier: Carrier, lane: Lane | None = None, connections: int = 1, within_s: float = math.inf) -> Delivered:
+def deliver(
+    carrier: Carrier,
+    lane: Lane | None = None,
+    connections: int = 1,
+    within_s: float = math.inf,
+    heed_pauses: bool = True,
+) -> Delivered:
     """Send what is due in a lane (in all of them, the instant one first, when None) until nothing is.
 
     After `within_s` seconds no further messages are claimed. With several connections each works in a thread of its
-    own. A server that is down ends the drain; the messages keep their attempts and wait in the outbox.
+    own. One that gets no line ends its work; the messages keep their attempts and wait in the outbox. A few such
+    failures in a row pause the lane, and nothing of it is claimed until the pause is over (or without `heed_pauses`).
     """
-    total = Delivered()
-    lanes = [lane] if lane else list(Lane)
-    watch = _Watch(within_s)
+    gates = [_Gate(carrier, each, heed_pauses) for each in ([lane] if lane else Lane)]
+    until = time.monotonic() + within_s
     if connections == 1:
-        return _drain(carrier, lanes, watch)
+        return _drain(carrier, gates, until)
+    total = Delivered()
     with ThreadPoolExecutor(connections, thread_name_prefix="smtp") as pool:
-        for done in pool.map(lambda _: _drain(carrier, lanes, watch), range(connections)):
+        for done in pool.map(lambda _: _drain(carrier, gates, until), range(connections)):
             total.add(done)
     return total
 
 
-class _Watch:
-    """Says when a drain is to claim no more: its time is up, or another of its connections found the server down."""
-
-    def __init__(self, within_s: float) -> None:
-        self._until, self._down = time.monotonic() + within_s, threading.Event()
-
-    def over(self) -> bool:
-        return self._down.is_set() or time.monotonic() >= self._until
-
-    def stop(self) -> None:
-        self._down.set()
-
-
-def _drain(carrier: Carrier, lanes: Iterable[Lane], watch: _Watch) -> Delivered:
-    delivered = Delivered()
-    owner = uuid.uuid4().hex
-    channel = carrier.channel()
+def _drain(carrier: Carrier, gates: Sequence[_Gate], until: float) -> Delivered:
+    hand = _Hand(carrier)
     try:
-        for lane in lanes:
-            while not watch.over():
-                now = carrier.clock()
-                claims = carrier.outbox.claim(channel.name, lane, carrier.batch, owner, carrier.lease_s, now)
-                if not claims:
+        for gate in gates:
+            while time.monotonic() < until and gate.lets_in(hand):
+                claims = hand.claim(gate.lane, carrier.batch)
+                if not claims or not hand.carry(claims, gate):
                     break
-                _carry(carrier, channel, owner, claims, delivered)
-    except ChannelDown as error:
-        delivered.down = str(error)
-        watch.stop()
+    except ChannelDown:
+        log.warning("%s", hand.delivered.down)
     finally:
-        channel.close()
-        carrier.outbox.release(owner)
-    return delivered
+        hand.channel.close()
+        carrier.outbox.release(hand.owner)
+    return hand.delivered
 
 
-def _carry(carrier: Carrier, channel: Channel, owner: str, claims: Sequence[Claim], delivered: Delivered) -> None:
-    """Send the claimed messages one by one; each step settles the last and marks the next in one transaction.
+class _Hand:
+    """One connection at work: its channel, the name by which it leases, and what it has done."""
 
-    Killed at any instruction, at most the one message marked as sending is unknown.
+    def __init__(self, carrier: Carrier) -> None:
+        self._carrier, self.channel = carrier, carrier.channel()
+        self.owner, self.delivered = uuid.uuid4().hex, Delivered()
+
+    def claim(self, lane: Lane, most: int) -> list[Claim]:
+        carrier = self._carrier
+        return carrier.outbox.claim(self.channel.name, lane, most, self.owner, carrier.lease_s, carrier.clock())
+
+    def carry(self, claims: Sequence[Claim], gate: _Gate) -> bool:
+        """Send the claimed messages one by one; each step settles the last and marks the next in one transaction.
+
+        Killed at any instruction, at most the one message marked as sending is unknown. False, and the rest is left,
+        when the server fails so often that the lane is paused. Raises ChannelDown, told, when there is no line.
+        """
+        carrier, last = self._carrier, None
+        try:
+            for claim in claims:
+                self._open(gate)
+                settled, last = last, None
+                if not _step(carrier, self.owner, settled, claim.id):
+                    continue
+                receipt = self.channel.deliver(claim)
+                last = carrier.backoff.settlement(claim, receipt, carrier.chance)
+                self._tell(claim, receipt)
+                if not gate.heard(self, claim, receipt):
+                    return False
+        finally:
+            if last is not None:
+                _step(carrier, self.owner, last, None)
+        return True
+
+    def _open(self, gate: _Gate) -> None:
+        try:
+            self.channel.open()
+        except ChannelDown as error:
+            self.delivered.down = str(error)
+            gate.no_line(self, error)
+            raise
+
+    def _tell(self, claim: Claim, receipt: Receipt) -> None:
+        self.delivered.outcomes[receipt.outcome] += 1
+        self._carrier.told(claim, receipt)
+        log.info("%s to %s: %s", claim.key.partition(":")[0], masked(claim.address), receipt.outcome)
+
+
+class _Gate:
+    """Stands before a lane, for all connections of one drain: shut while the lane is paused.
+
+    What works and what fails is told to it. It asks the outbox before each batch, because the pause is everybody's.
     """
-    last: Settlement | None = None
-    try:
-        for claim in claims:
-            channel.open()
-            begun = _step(carrier, owner, last, claim.id)
-            last = None
-            if not begun:
-                continue
-            receipt = channel.deliver(claim)
-            last = carrier.backoff.settlement(claim, receipt, carrier.chance)
-            delivered.outcomes[receipt.outcome] += 1
-            carrier.told(claim, receipt)
-            log.info("%s to %s: %s", claim.key.partition(":")[0], masked(claim.address), receipt.outcome)
-    finally:
-        if last is not None:
-            _step(carrier, owner, last, None)
+
+    def __init__(self, carrier: Carrier, lane: Lane, heed: bool) -> None:
+        self._carrier, self._outbox, self.lane, self._heed = carrier, carrier.outbox, lane, heed
+        self._one_at_a_time = threading.Lock()
+        self._troubled = not heed  # whether the outbox may remember failures
+        self._trying = self._lineless = False
+
+    def lets_in(self, hand: _Hand) -> bool:
+        """Whether the lane is open; where its pause is over, after one message was tried and the others waited."""
+        if not self._heed:
+            return True
+        with self._one_at_a_time:
+            pause = self._outbox.pause(hand.channel.name, self.lane)
+            self._troubled = pause is not None
+            if pause is None or pause.until is None:
+                return True
+            if not pause.holds(self._carrier.clock()):
+                return self._try_one(hand)
+            hand.delivered.down = str(pause)
+            return False
+
+    def heard(self, hand: _Hand, claim: Claim, receipt: Receipt) -> bool:
+        """What a receipt says of the server; whether the lane is still open."""
+        if receipt.server_failed:
+            return self._failed(hand, Failure(receipt.at, receipt.reason, claim.id, self._trying))
+        if self._troubled:
+            self._troubled = False
+            if self._outbox.resume(hand.channel.name, self.lane):
+                log.info("the %s lane (%s) is open: the server works", self.lane, hand.channel.name)
+        return True
+
+    def no_line(self, hand: _Hand, error: ChannelDown) -> None:
+        """The server is down. It is the same to all connections of a drain, and so counts once."""
+        if not self._lineless:
+            self._lineless = True
+            self._failed(hand, Failure(self._carrier.clock(), str(error), trial=self._trying))
+
+    def _try_one(self, hand: _Hand) -> bool:
+        channel, now = hand.channel.name, self._carrier.clock()
+        claims = hand.claim(self.lane, 1)
+        if not claims:
+            return False
+        if not self._outbox.take_trial(channel, self.lane, now, now + timedelta(seconds=self._carrier.lease_s)):
+            self._outbox.release(hand.owner)  # this message need not wait for our lease
+            hand.delivered.down = str(self._outbox.pause(channel, self.lane) or "")  # another process tries
+            return False
+        self._trying = True
+        try:
+            return hand.carry(claims, self) and not self._troubled
+        finally:
+            self._trying = False
+
+    def _failed(self, hand: _Hand, failure: Failure) -> bool:
+        self._troubled = True
+        pausing, chance = self._carrier.pausing, self._carrier.chance
+        pause = self._outbox.fail(hand.channel.name, self.lane, failure, lambda count: pausing.wait_s(count, chance))
+        if not pause.holds(failure.at):
+            return True
+        hand.delivered.down = str(pause)
+        return False
 
 
 def _step(carrier: Carrier, owner: str, last: Settlement | None, begin: int | None) -> bool:
     """One step of the ledger; what was answered is held on to while the outbox's database comes back."""
     deadline = carrier.clock() + timedelta(seconds=carrier.lease_s / 2)
+    repeated = False
     while True:
         now = carrier.clock()
         try:
-            return carrier.outbox.step(owner, last, begin, now, carrier.lease_s)
+            begun = carrier.outbox.step(owner, last, begin, now, carrier.lease_s)
+            # The answer to a commit may have been lost: then the message is ours already, and waits to be sent.
+            return begun or (repeated and begin is not None and carrier.outbox.is_sending(owner, begin))
+        except IllegalTransition as error:  # settled meanwhile, by a person or a rescue: nothing to wait for
+            log.error("a receipt came too late to be recorded: %s", error)
+            last = None
         except OutboxError:
             if last is None or now >= deadline:
                 raise
             log.warning("the outbox does not answer; the receipt of message %s is kept and written again", last.id)
+            repeated = True
             time.sleep(0.5)
 
 

@@ -8,15 +8,16 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from emailketing.model import Claim, Envelope, Frozen, Message, State
-from emailketing.outbox import people, reading, upkeep
+from emailketing.model import Claim, Frozen, Lane, Message, State
+from emailketing.outbox import pause, people, reading, upkeep
 from emailketing.outbox.backoff import Settlement
 from emailketing.outbox.claim import bytes_of, lease
 from emailketing.outbox.database import Database, connect_outbox
 from emailketing.outbox.migrate import migrate
+from emailketing.outbox.pause import Failure, Pause, Wait
 from emailketing.outbox.people import Verdict
 from emailketing.outbox.put import Put, fill, put, start
-from emailketing.outbox.reading import Entry, Filter, Row
+from emailketing.outbox.reading import Entry, Filter, Row, Unrendered
 from emailketing.outbox.step import Stepper
 from emailketing.outbox.upkeep import Pruned, Rescued, until_none
 
@@ -82,9 +83,14 @@ class Outbox:
         """Insert the messages whose keys are new and move the cursors forward (never backward), in one transaction."""
         return self._database.write(partial(put, messages=messages, cursors=cursors, now=now))
 
-    def unrendered(self, mailing: str) -> list[Envelope]:
-        """The messages that are held because they could not be rendered (some 500 of them at most, the oldest)."""
-        return self._database.read(partial(reading.unrendered, mailing=mailing))
+    def addressed(self, documents: Iterable[str]) -> set[str]:
+        """Those of `documents` (see `model.document_of`) that have any message but an unaddressed one."""
+        documents = list(documents)
+        return self._database.read(partial(reading.addressed, documents=documents)) if documents else set()
+
+    def unrendered(self, mailing: str, after: int = 0) -> list[Unrendered]:
+        """Some 500 messages, with ids above `after`, that are held because they could not be rendered."""
+        return self._database.read(partial(reading.unrendered, mailing=mailing, after=after))
 
     def fill(self, message: Message, now: datetime) -> None:
         """Give a message that is held without bytes its bytes, and queue it."""
@@ -111,10 +117,45 @@ class Outbox:
         """
         return self._stepper.step(owner, settled, begin, now, lease_s)
 
+    def is_sending(self, owner: str, number: int) -> bool:
+        """Whether `owner` is sending the message with this id, as a step did whose answer was lost."""
+        return self._database.read(partial(reading.is_sending, owner=owner, number=number))
+
     def release(self, owner: str) -> int:
         """Give back what `owner` has claimed and not begun; how many. For a clean end before all was sent."""
         held = self._database.read(partial(upkeep.held_by, owner=owner))
         return self._database.write(partial(upkeep.release, owner=owner, ids=held)) if held else 0
+
+    # What delivery does about a server that fails as a whole
+
+    def pause(self, channel: str, lane: str) -> Pause | None:
+        """What is remembered of a lane's failures, whether they pause it or not; None when all is well."""
+        return self._database.read(partial(pause.standing, channel=channel, lane=lane))
+
+    def pauses(self) -> list[Pause]:
+        """The lanes of which failures are remembered."""
+        return self._database.read(pause.all_standing)
+
+    def fail(self, channel: str, lane: str, failure: Failure, wait_s: Wait) -> Pause:
+        """Count a failure of the server as a whole; the lane is paused as long as `wait_s` of the count says."""
+        return self._database.write(
+            partial(pause.fail, channel=channel, lane=lane, failure=failure, wait_s=wait_s),
+        )
+
+    def take_trial(self, channel: str, lane: str, now: datetime, until: datetime) -> bool:
+        """Be the one who may try a message now that the lane's pause is over; for all others it goes on `until` then.
+
+        End it by `resume` or `fail`; where neither comes, the process died, and another may try from `until` on.
+        """
+        return self._database.write(partial(pause.take_trial, channel=channel, lane=lane, now=now, until=until))
+
+    def resume(self, channel: str, lane: str) -> bool:
+        """The server works: the lane is open, its failures are forgotten. False when there was nothing to forget."""
+        return self._database.write(partial(pause.resume, channel=channel, lane=lane))
+
+    def queued(self) -> dict[tuple[str, Lane], int]:
+        """How many messages wait in each lane of each channel."""
+        return self._database.read(pause.queued)
 
     # What housekeeping does, in chunks of one transaction each
 
