@@ -313,8 +313,9 @@ class Diagnosis:
 
     def error(self) -> Exception:
         """The error to raise: SqlError for what the author wrote, ErpError for what the database does."""
-        column = _first(self._COLUMN.search(self._message))
-        if re.search(rf"changes\.({'|'.join(REQUIRED)})", self._message):
+        complaint = self._COLUMN.search(self._message)
+        column = _first(complaint)
+        if complaint and f"changes.{column}" in complaint[0]:  # as the sweep's wrapping names it
             message = f"the query gives no column {column!r}."
             return self._sql_error(message, None, f"{nearest(column, self._columns())} Name one with AS {column}.")
         if column:
