@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emailketing import settings
-from emailketing.errors import AuthoringError, EmailketingError, OperationsError, nearest
+from emailketing.errors import AuthoringError, EmailketingError, OperationsError, SettingsError, nearest
 from emailketing.model import Content, Lane, Mailing, Outcome, Recipient, State
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def check(names: Sequence[str]) -> None:
     Queries run (without sending anything) against the live ERP; templates are rendered with its newest document.
     """
     problems = [*_checked("settings", settings.load)]
+    problems += _checked("company and sender", _identity)
     mailings: dict[str, Mailing] = {}
     problems += _checked("DAG files", lambda: mailings.update(_mailings(())))
     for mailing in _chosen(mailings, names):
@@ -100,6 +101,16 @@ def _checked(what: str, act: Callable[[], object]) -> list[EmailketingError]:
         return [error]
     click.echo(f"{OK} {what}{f': {result}' if isinstance(result, str) else ''}")
     return []
+
+
+def _identity() -> str:
+    chosen = settings.load()
+    if not chosen.company.name or chosen.sender.address.endswith("@localhost"):
+        raise SettingsError(
+            "Nobody says in whose name messages go out.",
+            hint=f"Set company.name and sender.address in {settings.settings_file()}.",
+        )
+    return f"{chosen.company.name} <{chosen.sender.address}>"
 
 
 def _mailing_check(mailing: Mailing) -> Callable[[], str]:
