@@ -27,7 +27,7 @@ from emailketing import audience, events
 from emailketing.channels import Channel
 from emailketing.channels.wire import assemble
 from emailketing.erp import Erp, Reader
-from emailketing.errors import AuthoringError, ChannelDown, OutboxError, SqlError
+from emailketing.errors import AuthoringError, ChannelDown, EmailketingError, OutboxError, SqlError
 from emailketing.model import (
     Claim,
     Content,
@@ -93,6 +93,11 @@ class Swept:
     known: int = 0
     states: Counter[State] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
+
+    def tell(self, problem: str) -> None:
+        """Add a problem that a person must see, once."""
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     @property
     def new(self) -> int:
@@ -166,8 +171,12 @@ def _pass(sweeper: Sweeper, mailing: Mailing, position: datetime, swept: Swept) 
     for number, batch in enumerate(batches, start=1):
         messages = [_message(sweeper, events.with_lines(event, lines), envelope, swept) for event, envelope in batch]
         # The cursor moves with the last messages: killed before, the next sweep finds the first ones known.
-        sweeper.outbox.put(messages, cursor if number == len(batches) else {}, now)
-        swept.states.update(message.envelope.state for message in messages)
+        held = sweeper.outbox.put(messages, cursor if number == len(batches) else {}, now).too_large
+        swept.states.update(
+            State.HELD if message.envelope.key in held else message.envelope.state for message in messages
+        )
+        for reason in held.values():
+            swept.tell(reason)
     if not batches and cursor[mailing.name] > position:
         sweeper.outbox.put([], cursor, now)
     return fresh.full
@@ -196,8 +205,7 @@ def _events(sweeper: Sweeper, mailing: Mailing, rows: Iterable[Mapping[str, obje
         if isinstance(event, Event):
             yield event
         else:
-            path = sweeper.erp.query(mailing.name).path
-            swept.problems.append(f"{path}: a row is left out: {event.reason}")
+            swept.tell(f"{sweeper.erp.query(mailing.name).path}: a row is left out: {event.reason}")
 
 
 def _sift(
@@ -213,17 +221,25 @@ def _sift(
     told = [event for event in batch if not event.silent]
     swept.silent += len(batch) - len(told)
     history = sweeper.outbox.baseline(mailing.name, [(event.document, event.version) for event in told])
-    addressed = {
-        envelope.key: (event, envelope)
+    addressed = [
+        (event, envelope)
         for event in told
         if (event.document, event.version) not in history
         for envelope in _envelopes(mailing, event, now)
-    }
-    known = sweeper.outbox.known(list(addressed))
+    ]
+    known = sweeper.outbox.known({envelope.key for _, envelope in addressed})
     swept.known += len(known)
-    for key, pair in addressed.items():
-        if key not in known:
-            fresh.addressed.setdefault(key, pair)
+    for event, envelope in addressed:
+        if envelope.key not in known and fresh.addressed.setdefault(envelope.key, (event, envelope))[0] is not event:
+            swept.tell(_twice(sweeper, mailing, event))
+
+
+def _twice(sweeper: Sweeper, mailing: Mailing, event: Event) -> str:
+    return (
+        f"{sweeper.erp.query(mailing.name).path}: document {event.document!r}, version {event.version!r}, comes in "
+        "several rows for the same address; the first is sent, the others are left out.\n"
+        "  Does a JOIN lack a condition, or the version something that changes?"
+    )
 
 
 def _envelopes(mailing: Mailing, event: Event, now: datetime) -> Iterator[Envelope]:
@@ -234,19 +250,22 @@ def _envelopes(mailing: Mailing, event: Event, now: datetime) -> Iterator[Envelo
 
 
 def _message(sweeper: Sweeper, event: Event, envelope: Envelope, swept: Swept) -> Message:
-    """The message, rendered and frozen; held with the reason when its template fails."""
+    """The message, rendered and frozen; held with the reason when that fails, whatever the failure is."""
     if envelope.state is not State.QUEUED:
         return Message(envelope)
     try:
         return freeze(sweeper, event, envelope)
-    except AuthoringError as error:
-        if str(error) not in swept.problems:
-            swept.problems.append(str(error))
-        return Message(replace(envelope, state=State.HELD, reason=str(error)))
+    except EmailketingError as error:
+        reason = str(error)
+    except Exception as error:  # a library stumbles over this row; the others must not wait for its mending
+        log.exception("%s: document %s cannot be rendered", event.mailing, event.document)
+        reason = f"{event.mailing}: document {event.document!r} cannot be rendered: {type(error).__name__}: {error}"
+    swept.tell(reason)
+    return Message(replace(envelope, state=State.HELD, reason=reason))
 
 
 def freeze(sweeper: Sweeper, event: Event, envelope: Envelope) -> Message:
-    """Render an envelope's message and freeze its bytes. Raises AuthoringError."""
+    """Render an envelope's message and freeze its bytes. Raises AuthoringError, SettingsError for the sender."""
     content = sweeper.renderer.render(event.mailing, event.variables, envelope.recipient)
     return Message(
         envelope,
@@ -279,8 +298,10 @@ def mend(sweeper: Sweeper, mailing: Mailing) -> Swept:
             continue
         message = _message(sweeper, event, replace(envelope, state=State.QUEUED, reason=""), swept)
         if message.frozen is not None:
-            sweeper.outbox.fill(message, now)
-            swept.states[State.QUEUED] += 1
+            if reason := sweeper.outbox.fill(message, now):
+                swept.tell(reason)
+            else:
+                swept.states[State.QUEUED] += 1
     return swept
 
 
