@@ -24,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from emailketing import audience, events
-from emailketing.channels import Channel
+from emailketing.channels import SLOWEST, Channel
 from emailketing.channels.wire import assemble
 from emailketing.erp import Erp, Reader
 from emailketing.errors import AuthoringError, ChannelDown, EmailketingError, OutboxError, SqlError
@@ -401,7 +401,7 @@ class _Hand:
         try:
             for claim in claims:
                 self._open(gate)
-                begun = _step(carrier, self.owner, last, claim.id)
+                begun = _step(carrier, self.owner, last, claim)
                 last = None
                 if not begun:
                     continue
@@ -496,13 +496,17 @@ class _Gate:
         return False
 
 
-def _step(carrier: Carrier, owner: str, last: Settlement | None, begin: int | None) -> bool:
-    """One step of the ledger; what was answered is held on to while the outbox's database comes back."""
+def _step(carrier: Carrier, owner: str, last: Settlement | None, begin: Claim | None) -> bool:
+    """One step of the ledger; what was answered is held on to while the outbox's database comes back.
+
+    A big message over a slow line is leased for longer, or it would be taken for a dead process's and sent again.
+    """
+    number, lease_s = (begin.id, carrier.lease_s + begin.frozen.size / SLOWEST) if begin else (None, carrier.lease_s)
     deadline = carrier.clock() + timedelta(seconds=carrier.lease_s / 2)
     while True:
         now = carrier.clock()
         try:
-            return carrier.outbox.step(owner, last, begin, now, carrier.lease_s)
+            return carrier.outbox.step(owner, last, number, now, lease_s)
         except OutboxError:
             if last is None or now >= deadline:
                 raise

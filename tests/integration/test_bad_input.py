@@ -422,7 +422,7 @@ def test_a_disk_that_fills_up_in_mid_delivery_loses_nothing_and_sends_nothing_tw
                 room = threading.Timer(1.0, disk.leave, [None])
                 room.start()
 
-        object.__setattr__(post.carrier, "told", fill_up)
+        post.carrier = replace(post.carrier, told=fill_up)
         while any(row.state is not State.ACCEPTED for row in post.rows().values()):
             with suppress(OutboxError):  # nothing was begun that could not be written down
                 post.deliver()
