@@ -24,10 +24,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby, islice
 
 from emailketing import audience, events
-from emailketing.channels import Channel
+from emailketing.channels import SLOWEST, Channel
 from emailketing.channels.wire import assemble
 from emailketing.erp import Erp, Reader
-from emailketing.errors import AuthoringError, ChannelDown, IllegalTransition, OperationsError, OutboxError, SqlError
+from emailketing.errors import AuthoringError, ChannelDown, EmailketingError, IllegalTransition, OutboxError, SqlError
 from emailketing.model import (
     Claim,
     Content,
@@ -96,6 +96,11 @@ class Swept:
     mended: Counter[State] = field(default_factory=Counter)  # what became of messages that were held
     problems: list[str] = field(default_factory=list)
     held: list[str] = field(default_factory=list)  # why messages are held still, as was told when they were new
+
+    def tell(self, problem: str) -> None:
+        """Add a problem that a person must see, once."""
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     @property
     def new(self) -> int:
@@ -186,8 +191,12 @@ def _pass(sweeper: Sweeper, mailing: Mailing, position: datetime, swept: Swept) 
     for number, batch in enumerate(batches, start=1):
         messages = [_message(sweeper, events.with_lines(event, lines), envelope, swept) for event, envelope in batch]
         # The cursor moves with the last messages: killed before, the next sweep finds the first ones known.
-        sweeper.outbox.put(messages, cursor if number == len(batches) else {}, now)
-        swept.states.update(message.envelope.state for message in messages)
+        held = sweeper.outbox.put(messages, cursor if number == len(batches) else {}, now).too_large
+        swept.states.update(
+            State.HELD if message.envelope.key in held else message.envelope.state for message in messages
+        )
+        for reason in held.values():
+            swept.tell(reason)
     if not batches and cursor[mailing.name] > position:
         sweeper.outbox.put([], cursor, now)
     return fresh.full
@@ -226,8 +235,7 @@ def _events(sweeper: Sweeper, mailing: Mailing, rows: Iterable[Mapping[str, obje
         if isinstance(event, Event):
             yield event
         else:
-            path = sweeper.erp.query(mailing.name).path
-            swept.problems.append(f"{path}: a row is left out: {event.reason}")
+            swept.tell(f"{sweeper.erp.query(mailing.name).path}: a row is left out: {event.reason}")
 
 
 def _sift(
@@ -243,21 +251,29 @@ def _sift(
     told = [event for event in batch if not event.silent]
     swept.silent += len(batch) - len(told)
     history = sweeper.outbox.baseline(mailing.name, [(event.document, event.version) for event in told])
-    addressed = {
-        envelope.key: (event, envelope)
+    addressed = [
+        (event, envelope)
         for event in told
         if (event.document, event.version) not in history
         for envelope in _envelopes(mailing, event, now)
-    }
-    known = sweeper.outbox.known(list(addressed))
+    ]
+    known = sweeper.outbox.known({envelope.key for _, envelope in addressed})
     # A document is told to the addresses it had when it was first seen. That a customer's address changes later is no
     # news of his old documents; only who could not be reached at all is tried at his new address.
-    told_before = sweeper.outbox.addressed({document_of(key) for key in addressed if key not in known})
-    for key, pair in addressed.items():
-        if key in known or document_of(key) in told_before:
+    told_before = sweeper.outbox.addressed({document_of(e.key) for _, e in addressed if e.key not in known})
+    for event, envelope in addressed:
+        if envelope.key in known or document_of(envelope.key) in told_before:
             swept.known += 1
-        else:
-            fresh.addressed.setdefault(key, pair)
+        elif fresh.addressed.setdefault(envelope.key, (event, envelope))[0] is not event:
+            swept.tell(_twice(sweeper, mailing, event))
+
+
+def _twice(sweeper: Sweeper, mailing: Mailing, event: Event) -> str:
+    return (
+        f"{sweeper.erp.query(mailing.name).path}: document {event.document!r}, version {event.version!r}, comes in "
+        "several rows for the same address; the first is sent, the others are left out.\n"
+        "  Does a JOIN lack a condition, or the version something that changes?"
+    )
 
 
 def _envelopes(mailing: Mailing, event: Event, now: datetime) -> Iterator[Envelope]:
@@ -268,25 +284,22 @@ def _envelopes(mailing: Mailing, event: Event, now: datetime) -> Iterator[Envelo
 
 
 def _message(sweeper: Sweeper, event: Event, envelope: Envelope, swept: Swept) -> Message:
-    """The message, rendered and frozen; held with the reason when its template fails."""
+    """The message, rendered and frozen; held with the reason when that fails, whatever the failure is."""
     if envelope.state is not State.QUEUED:
         return Message(envelope)
     try:
         return freeze(sweeper, event, envelope)
-    except OperationsError:  # concerns every message, such as a sender's address that cannot be
-        raise
-    except AuthoringError as error:
-        problem = str(error)
-    except Exception as error:  # whatever a row brings about concerns its own message only
+    except EmailketingError as error:
+        reason = str(error)
+    except Exception as error:  # a library stumbles over this row; the others must not wait for its mending
         log.exception("message %s cannot be rendered", masked_key(envelope.key))
-        problem = f"cannot be rendered: {type(error).__name__}: {error}"
-    if problem not in swept.problems:
-        swept.problems.append(problem)
-    return Message(replace(envelope, state=State.HELD, reason=problem))
+        reason = f"{event.mailing}: document {event.document!r} cannot be rendered: {type(error).__name__}: {error}"
+    swept.tell(reason)
+    return Message(replace(envelope, state=State.HELD, reason=reason))
 
 
 def freeze(sweeper: Sweeper, event: Event, envelope: Envelope) -> Message:
-    """Render an envelope's message and freeze its bytes. Raises AuthoringError."""
+    """Render an envelope's message and freeze its bytes. Raises AuthoringError, SettingsError for the sender."""
     content = sweeper.renderer.render(event.mailing, event.variables, envelope.recipient)
     return Message(
         envelope,
@@ -319,8 +332,11 @@ def _mend(sweeper: Sweeper, mailing: Mailing, held: Sequence[Envelope], swept: S
             _drop(sweeper, envelope, swept)
             continue
         message = _message(sweeper, event, replace(envelope, state=State.QUEUED, reason=""), swept)
-        if message.frozen is not None:
-            sweeper.outbox.fill(message, sweeper.clock())
+        if message.frozen is None:
+            continue
+        if reason := sweeper.outbox.fill(message, sweeper.clock()):
+            swept.tell(reason)
+        else:
             swept.states[State.QUEUED] += 1
 
 
@@ -430,7 +446,7 @@ class _Hand:
             for claim in claims:
                 self._open(gate)
                 settled, last = last, None
-                if not _step(carrier, self.owner, settled, claim.id):
+                if not _step(carrier, self.owner, settled, claim):
                     continue
                 receipt = self.channel.deliver(claim)
                 last = carrier.backoff.settlement(claim, receipt, carrier.chance)
@@ -523,16 +539,20 @@ class _Gate:
         return False
 
 
-def _step(carrier: Carrier, owner: str, last: Settlement | None, begin: int | None) -> bool:
-    """One step of the ledger; what was answered is held on to while the outbox's database comes back."""
+def _step(carrier: Carrier, owner: str, last: Settlement | None, begin: Claim | None) -> bool:
+    """One step of the ledger; what was answered is held on to while the outbox's database comes back.
+
+    A big message over a slow line is leased for longer, or it would be taken for a dead process's and sent again.
+    """
+    number, lease_s = (begin.id, carrier.lease_s + begin.frozen.size / SLOWEST) if begin else (None, carrier.lease_s)
     deadline = carrier.clock() + timedelta(seconds=carrier.lease_s / 2)
     repeated = False
     while True:
         now = carrier.clock()
         try:
-            begun = carrier.outbox.step(owner, last, begin, now, carrier.lease_s)
+            begun = carrier.outbox.step(owner, last, number, now, lease_s)
             # The answer to a commit may have been lost: then the message is ours already, and waits to be sent.
-            return begun or (repeated and begin is not None and carrier.outbox.is_sending(owner, begin))
+            return begun or (repeated and number is not None and carrier.outbox.is_sending(owner, number))
         except IllegalTransition as error:  # settled meanwhile, by a person or a rescue: nothing to wait for
             log.error("a receipt came too late to be recorded: %s", error)
             last = None

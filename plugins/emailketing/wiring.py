@@ -88,7 +88,7 @@ def carrier(told: Callable[[Claim, Receipt], None] | None = None) -> Carrier:
         channel=email,
         backoff=backoff(),
         batch=chosen.batch,
-        lease_s=chosen.lease_s,
+        lease_s=max(chosen.lease_s, 12 * chosen.timeout_s),  # longer than a delivery can take, or it is sent twice
         pausing=Pausing(chosen.pause_after, chosen.pause_s, chosen.pause_most_s),
         told=told or (lambda _claim, _receipt: None),
     )

@@ -80,7 +80,10 @@ class Outbox:
         return self._database.read(partial(reading.in_baseline, mailing=mailing, candidates=candidates))
 
     def put(self, messages: Sequence[Message], cursors: Mapping[str, datetime], now: datetime) -> Put:
-        """Insert the messages whose keys are new and move the cursors forward (never backward), in one transaction."""
+        """Insert the messages whose keys are new and move the cursors forward (never backward), in one transaction.
+
+        A message that the database cannot take for its size is held without its bytes, until `fill`.
+        """
         return self._database.write(partial(put, messages=messages, cursors=cursors, now=now))
 
     def addressed(self, documents: Iterable[str]) -> set[str]:
@@ -92,9 +95,9 @@ class Outbox:
         """Some 500 messages, with ids above `after`, that are held because they could not be rendered."""
         return self._database.read(partial(reading.unrendered, mailing=mailing, after=after))
 
-    def fill(self, message: Message, now: datetime) -> None:
-        """Give a message that is held without bytes its bytes, and queue it."""
-        self._database.write(partial(fill, given=message, now=now))
+    def fill(self, message: Message, now: datetime) -> str:
+        """Give a message that is held without bytes its bytes, and queue it; or answer why the database cannot."""
+        return self._database.write(partial(fill, given=message, now=now))
 
     # What delivery does
 
