@@ -228,20 +228,26 @@ def test_several_connections_wait_for_the_one_that_tries_and_then_share_the_work
 
 
 def test_a_server_that_takes_fewer_connections_than_we_open_pauses_nothing(sqlite_url):
+    turned_away = threading.Event()
+
+    class Second(Memory):
+        def open(self):
+            turned_away.set()
+            super().open()
+
+    class First(Memory):
+        def deliver(self, claim):
+            assert turned_away.wait(30)
+            return super().deliver(claim)
+
     with PostOffice(sqlite_url, 0) as post:
         post.put(*FIFTY)
-        channels = [Memory(clock=post.carrier.clock), Memory(clock=post.carrier.clock, down="421 too many connections")]
-        spare, lock = list(channels), threading.Lock()
-
-        def channel():
-            with lock:
-                return spare.pop()
-
-        post.carrier = replace(post.carrier, channel=channel)
+        first = First(clock=post.carrier.clock)
+        spare = [first, first, Second(clock=post.carrier.clock, down="421 too many connections")]
+        post.carrier = replace(post.carrier, channel=spare.pop)
         done = post.deliver(connections=2)
         assert done.outcomes[Outcome.ACCEPTED] >= 40, "all but what the other one had in hand"
         assert "too many connections" in done.down
-        spare.append(channels[0])
         done.add(post.deliver())
         assert done.outcomes == {Outcome.ACCEPTED: 50}
         assert post.pause() is None
