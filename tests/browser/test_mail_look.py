@@ -10,7 +10,7 @@ from playwright.sync_api import sync_playwright
 
 from emailketing.model import Recipient
 from emailketing.render import Renderer
-from emailketing.settings import PROJECT
+from emailketing.settings import PROJECT, load
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 CASES = sorted((PROJECT / "tests/golden").glob("*/*/input.yaml"))

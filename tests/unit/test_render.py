@@ -10,7 +10,7 @@ import pytest
 from emailketing.errors import TemplateError
 from emailketing.model import Attachment, Recipient
 from emailketing.render import Renderer
-from emailketing.settings import PROJECT
+from emailketing.settings import PROJECT, load
 
 PNG = (PROJECT / "include/assets/logo.png").read_bytes()
 ANA = Recipient("ana@example.com", "Ana", "es")
