@@ -87,7 +87,9 @@ class Delivery(Section):
     batch: int = Field(100, ge=1, description="Messages that a delivery process claims at once.")
     connections: int = Field(1, ge=1, description="SMTP connections that one drain opens side by side.")
     lease_s: float = Field(
-        300.0, gt=0, description="How long a claim holds; a process silent for longer counts as dead."
+        300.0,
+        gt=0,
+        description="How long a claim holds, at least twelve time-outs; a process silent for longer counts as dead.",
     )
     timeout_s: float = Field(30.0, gt=0, description="How long the server may take for one answer.")
     attempts: int = Field(12, ge=1, description="Attempts before a message is given up as refused.")

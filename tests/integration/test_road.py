@@ -323,7 +323,7 @@ def test_a_receipt_that_can_no_longer_be_recorded_stops_nothing(town):
 
         def deliver(self, claim):
             if not self.delivered:
-                clock.sleep(400)
+                clock.sleep(600)
                 road.keep_house(outbox, BACKOFF, clock())
                 outbox.cancel(claim.key, "ana", "took too long", clock())
             return super().deliver(claim)
