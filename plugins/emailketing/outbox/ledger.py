@@ -17,7 +17,7 @@ from emailketing.outbox.migrate import migrate
 from emailketing.outbox.pause import Failure, Pause, Wait
 from emailketing.outbox.people import Verdict
 from emailketing.outbox.put import Put, fill, put, start
-from emailketing.outbox.reading import Entry, Filter, Row, Unrendered
+from emailketing.outbox.reading import Entry, Filter, Leased, Row, Unrendered
 from emailketing.outbox.step import Stepper
 from emailketing.outbox.upkeep import Pruned, Rescued, until_none
 
@@ -216,7 +216,7 @@ class Outbox:
         return self._database.read(partial(reading.messages, wanted=wanted, limit=limit))
 
     def message(self, key: str) -> Row | None:
-        """The message with this key."""
+        """The message with this key, or with this number (its id)."""
         return self._database.read(partial(reading.one, key=key))
 
     def history(self, key: str) -> list[Entry]:
@@ -226,6 +226,10 @@ class Outbox:
     def frozen(self, key: str) -> Frozen | None:
         """What was, or will be, sent: the bytes with all attachments; None where there are none (any more)."""
         return self._database.read(partial(reading.frozen, key=key))
+
+    def leased(self, now: datetime) -> Leased:
+        """What deliveries hold at the moment, whether they live or not."""
+        return self._database.read(partial(reading.leased, now=now))
 
     def counts(self) -> dict[str, dict[State, int]]:
         """How many messages each mailing has in each state."""
