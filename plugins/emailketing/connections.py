@@ -21,6 +21,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -43,8 +44,13 @@ DRIVERS = {
     "mssql": "mssql+pyodbc",
     "oracle": "oracle+oracledb",
 }
-#: How a driver calls the seconds that opening a connection may take.
-CONNECT_TIMEOUTS = {"psycopg": "connect_timeout", "pymysql": "connect_timeout", "pysqlite": "timeout"}
+#: How each driver is told not to wait for ever: for a connection, or on one that is dead without saying so (seconds,
+#: but for tcp_user_timeout).
+PATIENCE: Mapping[str, Mapping[str, int]] = {
+    "psycopg": {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "tcp_user_timeout": 60_000},
+    "pymysql": {"connect_timeout": 10, "read_timeout": 180, "write_timeout": 60},
+    "pysqlite": {"timeout": 10},
+}
 EXAMPLES = {
     "erp": "postgresql://reader:secret@erp.example/company",
     "emailketing": "sqlite:////var/lib/emailketing/outbox.db",
@@ -66,12 +72,15 @@ class Link:
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-def engine(name: str) -> Engine:
+def engine(name: str, *, must_exist: bool = False) -> Engine:
     """An engine on the database of the Airflow Connection `name`.
 
-    Raises SettingsError; whether the database answers shows at the first query.
+    Raises SettingsError; whether a server answers shows at the first query. With `must_exist` a SQLite file that is not
+    there is an error, too: SQLite would make an empty one.
     """
     address = url(name)
+    if must_exist and address.get_backend_name() == "sqlite" and not Path(address.database or "").is_file():
+        raise SettingsError(f"There is no database file {address.database}.", hint=_where(name))
     try:
         return create_engine(address, pool_pre_ping=True, hide_parameters=True, connect_args=_connect_args(address))
     except ImportError as error:
@@ -265,10 +274,10 @@ def _parsed_url(name: str, text: str) -> URL:
 
 def _connect_args(address: URL) -> dict[str, int]:
     try:
-        argument = CONNECT_TIMEOUTS.get(address.get_dialect().driver)
+        patience = PATIENCE.get(address.get_dialect().driver, {})
     except Exception:  # create_engine says it better
         return {}
-    return {argument: 10} if argument and argument not in address.query else {}
+    return {name: value for name, value in patience.items() if name not in address.query}
 
 
 def _check_smtp(link: Link) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -153,6 +154,27 @@ def key_parts(key: str) -> tuple[str, ...]:
     return tuple(unquote(part, errors="surrogatepass") for part in key.split(":"))
 
 
+def document_of(key: str) -> str:
+    """What a key shares with the keys of other addresses: mailing, document, version and channel."""
+    return key.rpartition(":")[0]
+
+
+def masked_key(key: str) -> str:
+    """A key for logs, its address masked."""
+    document, _, address = key.rpartition(":")
+    return f"{document}:{masked(unquote(address, errors='replace'))}"
+
+
+def document_text(value: Any) -> str:
+    """A document's number or id as text, whatever type a database gives it: 7, 7.0, Decimal('7.00') and ' 7 ' are '7'.
+
+    Texts stay as they are but for space around them: '007' and '7.0' are other documents than '7'.
+    """
+    if isinstance(value, float | Decimal) and value == int(value):
+        return str(int(value))
+    return str(value).strip()
+
+
 def message_id(key: str, domain: str) -> str:
     """The Message-ID that belongs to a key for ever: sent again, a client shows it once (RFC 5322 3.6.4)."""
     return f"<{sha256(key.encode()).hexdigest()[:40]}@{domain}>"
@@ -237,6 +259,11 @@ class Frozen:
     wire: bytes
     inserts: tuple[tuple[int, str], ...] = ()
     blobs: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """About the bytes that will go over the wire; a blob grows by some 37 % when it is written in base64."""
+        return len(self.wire) + sum(len(self.blobs.get(digest, b"")) * 37 // 27 for _, digest in self.inserts)
 
 
 @dataclass(frozen=True, slots=True)

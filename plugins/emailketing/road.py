@@ -21,13 +21,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import groupby, islice
 
 from emailketing import audience, events
-from emailketing.channels import Channel
+from emailketing.channels import SLOWEST, Channel
 from emailketing.channels.wire import assemble
 from emailketing.erp import Erp, Reader
-from emailketing.errors import AuthoringError, ChannelDown, IllegalTransition, OutboxError, SqlError
+from emailketing.errors import AuthoringError, ChannelDown, EmailketingError, IllegalTransition, OutboxError, SqlError
 from emailketing.model import (
     Claim,
     Content,
@@ -41,8 +41,9 @@ from emailketing.model import (
     Recipient,
     Sender,
     State,
-    chunks,
+    document_of,
     masked,
+    masked_key,
     message_id,
 )
 from emailketing.outbox import Backoff, Failure, Outbox, Pausing, Settlement
@@ -94,6 +95,12 @@ class Swept:
     states: Counter[State] = field(default_factory=Counter)
     mended: Counter[State] = field(default_factory=Counter)  # what became of messages that were held
     problems: list[str] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)  # why messages are held still, as was told when they were new
+
+    def tell(self, problem: str) -> None:
+        """Add a problem that a person must see, once."""
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     @property
     def new(self) -> int:
@@ -131,8 +138,7 @@ def sweep_all(
         try:
             mended = mend(sweeper, mailing) if mending else Swept(mailing.name)
             swept = sweep(sweeper, mailing, begin)
-            swept.mended = mended.states
-            swept.problems = list(dict.fromkeys([*mended.problems, *swept.problems]))
+            swept.mended, swept.held = mended.states, mended.problems
         except AuthoringError as error:
             swept = Swept(mailing.name, problems=[str(error)])
         yield swept
@@ -181,15 +187,29 @@ def _pass(sweeper: Sweeper, mailing: Mailing, position: datetime, swept: Swept) 
             fresh = _fresh(sweeper, mailing, rows, swept, now)
         lines = reader.lines(mailing.name, _documents(event for event, _ in fresh.addressed.values()))
     cursor = {mailing.name: events.reach(fresh.newest, position, now)}
-    batches = chunks(list(fresh.addressed.values()), _PUT_AT_ONCE)
+    batches = _whole_documents(fresh.addressed.values())
     for number, batch in enumerate(batches, start=1):
         messages = [_message(sweeper, events.with_lines(event, lines), envelope, swept) for event, envelope in batch]
         # The cursor moves with the last messages: killed before, the next sweep finds the first ones known.
-        sweeper.outbox.put(messages, cursor if number == len(batches) else {}, now)
-        swept.states.update(message.envelope.state for message in messages)
+        held = sweeper.outbox.put(messages, cursor if number == len(batches) else {}, now).too_large
+        swept.states.update(
+            State.HELD if message.envelope.key in held else message.envelope.state for message in messages
+        )
+        for reason in held.values():
+            swept.tell(reason)
     if not batches and cursor[mailing.name] > position:
         sweeper.outbox.put([], cursor, now)
     return fresh.full
+
+
+def _whole_documents(addressed: Iterable[Addressed]) -> list[list[Addressed]]:
+    """Batches for the outbox. All messages of a document are put together: some of them would hide the others."""
+    batches: list[list[Addressed]] = [[]]
+    for _, together in groupby(addressed, key=lambda pair: (pair[0].document, pair[0].version)):
+        if len(batches[-1]) >= _PUT_AT_ONCE:
+            batches.append([])
+        batches[-1].extend(together)
+    return [batch for batch in batches if batch]
 
 
 def _documents(changed: Iterable[Event]) -> list[object]:
@@ -215,8 +235,7 @@ def _events(sweeper: Sweeper, mailing: Mailing, rows: Iterable[Mapping[str, obje
         if isinstance(event, Event):
             yield event
         else:
-            path = sweeper.erp.query(mailing.name).path
-            swept.problems.append(f"{path}: a row is left out: {event.reason}")
+            swept.tell(f"{sweeper.erp.query(mailing.name).path}: a row is left out: {event.reason}")
 
 
 def _sift(
@@ -232,17 +251,29 @@ def _sift(
     told = [event for event in batch if not event.silent]
     swept.silent += len(batch) - len(told)
     history = sweeper.outbox.baseline(mailing.name, [(event.document, event.version) for event in told])
-    addressed = {
-        envelope.key: (event, envelope)
+    addressed = [
+        (event, envelope)
         for event in told
         if (event.document, event.version) not in history
         for envelope in _envelopes(mailing, event, now)
-    }
-    known = sweeper.outbox.known(list(addressed))
-    swept.known += len(known)
-    for key, pair in addressed.items():
-        if key not in known:
-            fresh.addressed.setdefault(key, pair)
+    ]
+    known = sweeper.outbox.known({envelope.key for _, envelope in addressed})
+    # A document is told to the addresses it had when it was first seen. That a customer's address changes later is no
+    # news of his old documents; only who could not be reached at all is tried at his new address.
+    told_before = sweeper.outbox.addressed({document_of(e.key) for _, e in addressed if e.key not in known})
+    for event, envelope in addressed:
+        if envelope.key in known or document_of(envelope.key) in told_before:
+            swept.known += 1
+        elif fresh.addressed.setdefault(envelope.key, (event, envelope))[0] is not event:
+            swept.tell(_twice(sweeper, mailing, event))
+
+
+def _twice(sweeper: Sweeper, mailing: Mailing, event: Event) -> str:
+    return (
+        f"{sweeper.erp.query(mailing.name).path}: document {event.document!r}, version {event.version!r}, comes in "
+        "several rows for the same address; the first is sent, the others are left out.\n"
+        "  Does a JOIN lack a condition, or the version something that changes?"
+    )
 
 
 def _envelopes(mailing: Mailing, event: Event, now: datetime) -> Iterator[Envelope]:
@@ -253,19 +284,22 @@ def _envelopes(mailing: Mailing, event: Event, now: datetime) -> Iterator[Envelo
 
 
 def _message(sweeper: Sweeper, event: Event, envelope: Envelope, swept: Swept) -> Message:
-    """The message, rendered and frozen; held with the reason when its template fails."""
+    """The message, rendered and frozen; held with the reason when that fails, whatever the failure is."""
     if envelope.state is not State.QUEUED:
         return Message(envelope)
     try:
         return freeze(sweeper, event, envelope)
-    except AuthoringError as error:
-        if str(error) not in swept.problems:
-            swept.problems.append(str(error))
-        return Message(replace(envelope, state=State.HELD, reason=str(error)))
+    except EmailketingError as error:
+        reason = str(error)
+    except Exception as error:  # a library stumbles over this row; the others must not wait for its mending
+        log.exception("message %s cannot be rendered", masked_key(envelope.key))
+        reason = f"{event.mailing}: document {event.document!r} cannot be rendered: {type(error).__name__}: {error}"
+    swept.tell(reason)
+    return Message(replace(envelope, state=State.HELD, reason=reason))
 
 
 def freeze(sweeper: Sweeper, event: Event, envelope: Envelope) -> Message:
-    """Render an envelope's message and freeze its bytes. Raises AuthoringError."""
+    """Render an envelope's message and freeze its bytes. Raises AuthoringError, SettingsError for the sender."""
     content = sweeper.renderer.render(event.mailing, event.variables, envelope.recipient)
     return Message(
         envelope,
@@ -282,30 +316,41 @@ def mend(sweeper: Sweeper, mailing: Mailing) -> Swept:
     A document that changed or vanished meanwhile has its own newer message or needs none: the held one is cancelled.
     """
     swept = Swept(mailing.name)
-    held = sweeper.outbox.unrendered(mailing.name)
-    if not held:
-        return swept
-    documents = sorted({envelope.document for envelope in held})
-    with sweeper.erp.reading() as reader:
-        found = _by_document(mailing, reader, documents)
-    now = sweeper.clock()
-    for envelope in held:
-        event = found.get((envelope.document, envelope.version))
-        if event is None:
-            why = "the document was changed or deleted in the ERP before it could be rendered"
-            with suppress(IllegalTransition):  # another sweep mends at the same time, and was first
-                sweeper.outbox.cancel(envelope.key, "eMailketing", why, now)
-                swept.states[State.CANCELLED] += 1
-            continue
-        message = _message(sweeper, event, replace(envelope, state=State.QUEUED, reason=""), swept)
-        if message.frozen is not None:
-            sweeper.outbox.fill(message, now)
-            swept.states[State.QUEUED] += 1
+    after = 0
+    while held := sweeper.outbox.unrendered(mailing.name, after):
+        after = held[-1].id
+        _mend(sweeper, mailing, [row.envelope for row in held], swept)
     return swept
 
 
-def _by_document(mailing: Mailing, reader: Reader, documents: Sequence[str]) -> dict[tuple[str, str], Event]:
-    rows = list(reader.documents(mailing.name, documents))
+def _mend(sweeper: Sweeper, mailing: Mailing, held: Sequence[Envelope], swept: Swept) -> None:
+    with sweeper.erp.reading() as reader:
+        found = _by_document(mailing, reader, held)
+    for envelope in held:
+        event = found.get((envelope.document, envelope.version))
+        if event is None:
+            _drop(sweeper, envelope, swept)
+            continue
+        message = _message(sweeper, event, replace(envelope, state=State.QUEUED, reason=""), swept)
+        if message.frozen is None:
+            continue
+        if reason := sweeper.outbox.fill(message, sweeper.clock()):
+            swept.tell(reason)
+        else:
+            swept.states[State.QUEUED] += 1
+
+
+def _drop(sweeper: Sweeper, envelope: Envelope, swept: Swept) -> None:
+    why = "the document was changed or deleted in the ERP before it could be rendered"
+    with suppress(IllegalTransition):  # a person was quicker
+        sweeper.outbox.cancel(envelope.key, "eMailketing", why, sweeper.clock())
+        swept.states[State.CANCELLED] += 1
+
+
+def _by_document(mailing: Mailing, reader: Reader, held: Sequence[Envelope]) -> dict[tuple[str, str], Event]:
+    since = min(envelope.event_at for envelope in held)
+    documents = sorted({envelope.document for envelope in held})
+    rows = list(reader.documents(mailing.name, documents, since))
     made = [item for row in rows if isinstance(item := events.event(mailing, row), Event)]
     lines = reader.lines(mailing.name, _documents(made))
     return {(item.document, item.version): events.with_lines(item, lines) for item in made}
@@ -400,9 +445,8 @@ class _Hand:
         try:
             for claim in claims:
                 self._open(gate)
-                begun = _step(carrier, self.owner, last, claim.id)
-                last = None
-                if not begun:
+                settled, last = last, None
+                if not _step(carrier, self.owner, settled, claim):
                     continue
                 receipt = self.channel.deliver(claim)
                 last = carrier.backoff.settlement(claim, receipt, carrier.chance)
@@ -495,17 +539,28 @@ class _Gate:
         return False
 
 
-def _step(carrier: Carrier, owner: str, last: Settlement | None, begin: int | None) -> bool:
-    """One step of the ledger; what was answered is held on to while the outbox's database comes back."""
+def _step(carrier: Carrier, owner: str, last: Settlement | None, begin: Claim | None) -> bool:
+    """One step of the ledger; what was answered is held on to while the outbox's database comes back.
+
+    A big message over a slow line is leased for longer, or it would be taken for a dead process's and sent again.
+    """
+    number, lease_s = (begin.id, carrier.lease_s + begin.frozen.size / SLOWEST) if begin else (None, carrier.lease_s)
     deadline = carrier.clock() + timedelta(seconds=carrier.lease_s / 2)
+    repeated = False
     while True:
         now = carrier.clock()
         try:
-            return carrier.outbox.step(owner, last, begin, now, carrier.lease_s)
+            begun = carrier.outbox.step(owner, last, number, now, lease_s)
+            # The answer to a commit may have been lost: then the message is ours already, and waits to be sent.
+            return begun or (repeated and number is not None and carrier.outbox.is_sending(owner, number))
+        except IllegalTransition as error:  # settled meanwhile, by a person or a rescue: nothing to wait for
+            log.error("a receipt came too late to be recorded: %s", error)
+            last = None
         except OutboxError:
             if last is None or now >= deadline:
                 raise
             log.warning("the outbox does not answer; the receipt of message %s is kept and written again", last.id)
+            repeated = True
             time.sleep(0.5)
 
 

@@ -21,7 +21,7 @@ from airflow.sdk import BaseOperator, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from emailketing import settings
-from emailketing.errors import AuthoringError, ChannelDown, DeclarationError, nearest
+from emailketing.errors import AuthoringError, ChannelDown, DeclarationError, SettingsError, nearest
 from emailketing.model import Lane, Mailing
 from emailketing.sensors import ErpSensor
 
@@ -34,6 +34,11 @@ CHANNELS = ("email",)
 
 _declaring: ContextVar[list[Mailing]] = ContextVar("declaring", default=[])  # noqa: B039 nobody reads the default
 
+#: Whatever hangs for so long beyond its time, in a connection that is dead without saying so, is ended.
+_STUCK = timedelta(minutes=15)
+
+_SWEEP_DRAIN_S = 20.0  # a sweep that has much to send looks at the ERP in between
+
 _DRAIN_S = 45.0  # a drain started each minute ends before the next one begins
 
 
@@ -44,6 +49,8 @@ def notification(name: str, *, channels: Sequence[str] = ("email",), expires_aft
     Raises DeclarationError, with the line of the DAG file, when there is no such query, template or channel.
     """
     include = settings.load().include
+    if not include.is_dir():
+        raise SettingsError(f"There is no folder {include}.", hint="EMAILKETING_INCLUDE names the include folder.")
     _known("query", name, [path.name.removesuffix(".sql") for path in include.glob("sql/**/*.sql")])
     _known("template folder", name, [path.name for path in include.glob("templates/*") if path.is_dir()])
     for channel in channels:
@@ -63,7 +70,8 @@ def notify(*mailings: Mailing) -> None:
     chosen = settings.load().sweep
     names = [mailing.name for mailing in mailings]
     sensor = ErpSensor(task_id="watch", mailings=names, poll_s=chosen.poll_s, wake_s=chosen.wake_s)
-    sensor >> SweepOperator(task_id="sweep", mailings=mailings)
+    longest = timedelta(seconds=chosen.linger_most_s) + _STUCK
+    sensor >> SweepOperator(task_id="sweep", mailings=mailings, execution_timeout=longest)
 
 
 class SweepOperator(BaseOperator):  # type: ignore[misc]
@@ -85,6 +93,8 @@ class SweepOperator(BaseOperator):  # type: ignore[misc]
             if swept.new or swept.first_look:
                 log.info("%s: %s", swept.mailing, told(swept))
             new[swept.mailing] = new.get(swept.mailing, 0) + swept.new
+            for problem in swept.held:
+                log.warning("still held: %s", problem)
             for problem in swept.problems:
                 if problem not in problems:
                     log.error("%s", problem)
@@ -96,12 +106,16 @@ class SweepOperator(BaseOperator):  # type: ignore[misc]
     def _looks(self, poll_s: float, linger_s: float, most_s: float) -> Iterator[Swept]:
         from emailketing import road, wiring
 
-        sweeper, carrier = wiring.sweeper(), wiring.carrier()
+        sweeper, carrier, connections = wiring.sweeper(), wiring.carrier(), settings.load().delivery.connections
+        down = ""
         began = quiet_since = time.monotonic()
         busy = False
         while True:
             swept = list(road.sweep_all(sweeper, self.mailings, mending=not busy))
-            delivered = road.deliver(carrier, Lane.INSTANT)
+            delivered = road.deliver(carrier, Lane.INSTANT, connections, _SWEEP_DRAIN_S)
+            if delivered.down and delivered.down != down:
+                log.warning("%s", delivered.down)
+            down = delivered.down
             yield from swept
             if any(one.new or one.mended for one in swept) or delivered.outcomes.total():
                 busy, quiet_since = True, time.monotonic()
@@ -119,7 +133,7 @@ def told(swept: Swept) -> str:
     return f"{swept.documents} documents changed, {states or 'nothing new'}"
 
 
-@task
+@task(execution_timeout=_STUCK)  # type: ignore[untyped-decorator]
 def tend_outbox() -> dict[str, int]:
     """Settle what a dead delivery left behind, end what is too old, and send what is due in every lane.
 
@@ -158,6 +172,8 @@ def declared(folder: Path) -> dict[str, Mailing]:
 
     Raises DeclarationError with file and line for a file that cannot be imported.
     """
+    if not folder.is_dir():
+        raise SettingsError(f"There is no folder {folder}.", hint="EMAILKETING_DAGS names the folder of the DAG files.")
     mailings: list[Mailing] = []
     token = _declaring.set(mailings)
     try:

@@ -22,7 +22,7 @@ from emailketing.errors import ErpError, OutboxError
 from emailketing.model import Mailing, Sender, State
 from emailketing.outbox import Outbox
 from emailketing.render import Renderer
-from emailketing.settings import Company
+from emailketing.settings import load
 from tests.chaos.town import STAGE, metadata, notes
 
 NOTE = Mailing("note")
@@ -47,7 +47,7 @@ class Office:
         return road.Sweeper(
             erp=Erp(sa.create_engine(self.erp_url, pool_pre_ping=True), include / "sql", ZoneInfo("UTC")),
             outbox=outbox,
-            renderer=Renderer(include, company=Company().model_dump()),
+            renderer=Renderer(include, company=load().company.model_dump()),
             channels={"email": Memory()},
             sender=Sender("notes@company.example", "Notes"),
             overlap_s=self.overlap_s,

@@ -45,11 +45,13 @@ class Words:
 class Folder:
     """The template folder of one mailing below include/templates.
 
-    Raises TemplateError when there is no such folder.
+    Raises TemplateError when there is no such folder. Where `templates` has no layout of its own, that of `shared`
+    serves.
     """
 
-    def __init__(self, templates: Path, mailing: str) -> None:
+    def __init__(self, templates: Path, mailing: str, shared: Path) -> None:
         self.mailing, self.templates, self.path = mailing, templates, templates / mailing
+        self.layout = next((each / LAYOUT for each in (templates, shared) if (each / LAYOUT).is_dir()), shared / LAYOUT)
         if not _NAME.fullmatch(mailing) or not self.path.is_dir():
             raise TemplateError(
                 f"There is no template folder for the mailing {mailing!r}.",
@@ -90,7 +92,7 @@ class Folder:
 
     def words(self, language: str) -> dict[str, str]:
         """The labels for a language: those of the layout, and over them the mailing's own."""
-        return {**words_in(self.templates / LAYOUT, language), **words_in(self.path, language)}
+        return {**words_in(self.layout, language), **words_in(self.path, language)}
 
 
 def mailings(templates: Path) -> list[str]:
