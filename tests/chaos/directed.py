@@ -22,7 +22,6 @@ from tests.chaos.recorder import Record
 from tests.chaos.town import Town, decisions
 
 DOCUMENTS = 3
-LEASE_S = 0.4
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def die_everywhere(
             place = folder / str(point)
             place.mkdir()
             with database(place) as url:
-                town = Town(place, url, record, recorder.port, lease_s=LEASE_S)
+                town = Town(place, url, record, recorder.port)
                 _die(scenario, town, warm, point, outcome)
                 town.close()
             if point == 0:
@@ -137,6 +136,7 @@ def _made_good(town: Town, warm: Warm, outcome: Outcome) -> Iterator[str]:
         yield f"the next sweep fails: {town.output.read_text()[-1500:]}"
         return
     outbox = town.outbox()
+    town.let_leases_run_out(outbox)
     deadline = time.monotonic() + 30
     while outbox.messages(Filter(states=(State.QUEUED, State.SENDING, State.UNKNOWN)), limit=1):
         if time.monotonic() > deadline:

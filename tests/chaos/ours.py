@@ -59,6 +59,7 @@ class Ours:
         fresh = now.keys() - self._seen
         self._seen |= now.keys()
         self._greedy += sum(count > 1 for count in Counter(now[attempt] for attempt in fresh).values())
+        self.town.let_leases_run_out(self.outbox)
         return len(fresh)
 
     def finish(self) -> None:

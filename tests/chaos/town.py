@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from emailketing.model import State
-from emailketing.outbox import Filter, Outbox
+from emailketing.outbox import Filter, Outbox, schema
 from tests.chaos.processes import Process, Warm, cold
 from tests.chaos.recorder import Record
 
@@ -29,9 +29,9 @@ _BODY = "Su pedido salió hoy del depósito. " * 40
 
 
 class Town:
-    """The ERP is a SQLite file in `folder`, the outbox anywhere. `lease_s` and back-off are short."""
+    """The ERP is a SQLite file in `folder`, the outbox anywhere. The back-off is short."""
 
-    def __init__(self, folder: Path, outbox_url: str, record: Record, port: int, *, lease_s: float = 1.5) -> None:
+    def __init__(self, folder: Path, outbox_url: str, record: Record, port: int) -> None:
         self.folder, self.outbox_url, self.record = folder, outbox_url, record
         self.output = folder / "output.txt"
         self.erp = sa.create_engine(f"sqlite:///{folder / 'erp.db'}", connect_args={"timeout": 30})
@@ -44,7 +44,6 @@ class Town:
             "AIRFLOW_CONN_SMTP": json.dumps({**smtp, "extra": {"disable_ssl": True, "disable_tls": True}}),
             "EMAILKETING_DAGS": str(STAGE / "dags"),
             "EMAILKETING_INCLUDE": str(STAGE / "include"),
-            "EMAILKETING_DELIVERY__LEASE_S": str(lease_s),
             "EMAILKETING_DELIVERY__BACKOFF_S": "0.05",
             "EMAILKETING_DELIVERY__ATTEMPTS": "50",
         }
@@ -79,6 +78,13 @@ class Town:
 
     def outbox(self) -> Outbox:
         return Outbox.open(self.outbox_url)
+
+    def let_leases_run_out(self, outbox: Outbox) -> None:
+        """As if so much time had passed; for when nobody is at work any more."""
+        past = datetime.now(UTC) - timedelta(seconds=1)
+        with outbox._database.engine.execution_options(writes=True).begin() as connection:
+            leased = sa.update(schema.message).where(schema.message.c.lease_until.is_not(None))
+            connection.execute(leased.values(lease_until=past))
 
     def in_doubt(self, outbox: Outbox) -> dict[tuple[str, int], str]:
         """The attempts that stand in *sending*, each with its owner: a connection of a process."""

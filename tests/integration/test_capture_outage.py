@@ -56,7 +56,7 @@ def restartable():
 def warm_town(folder, url):
     record = Record(folder / "record")
     with Recorder(record.path, 0.03, 1) as recorder, Warm("tests.chaos.command:run") as warm:
-        town = Town(folder, url, record, recorder.port, lease_s=4)
+        town = Town(folder, url, record, recorder.port)
         yield town, warm
         town.close()
 
@@ -80,6 +80,9 @@ def test_an_outbox_restarted_in_mid_transaction_loses_nothing_and_doubles_nothin
             assert sweep.status() in (0, 1)
             assert deliver.status() in (0, 1)
         town.done(town.sweep(warm))
+        outbox = town.outbox()
+        town.let_leases_run_out(outbox)
+        outbox.close()
         town.done(town.start(warm, ["deliver", "--until-empty"]))
         check(town)
     said = town.output.read_text()
