@@ -33,6 +33,7 @@ class Ours:
         self.town, self.connections, self.beside = town, connections, beside
         self._warm, self._cold_every, self._started = warm, cold_every, 0
         self._seen: set[tuple[str, int]] = set()
+        self._greedy = 0  # connections that left more than one message in doubt
         self._sweep_s, self._sweep_kills = 0.5, sweep_kills
         self.outbox = town.outbox()
 
@@ -55,8 +56,9 @@ class Ours:
     def doubt(self) -> int:
         """What stands in *sending* and did not before."""
         now = self.town.in_doubt(self.outbox)
-        fresh = now - self._seen
-        self._seen |= now
+        fresh = now.keys() - self._seen
+        self._seen |= now.keys()
+        self._greedy += sum(count > 1 for count in Counter(now[attempt] for attempt in fresh).values())
         return len(fresh)
 
     def finish(self) -> None:
@@ -84,6 +86,7 @@ class Ours:
             "messages not settled": sum(row.state is not State.ACCEPTED for row in rows),
             "recipients unknown to the ERP": len(copies.keys() - set(addresses)),
             "messages whose copies differ": self.town.record.altered(),
+            "connections that left more than one message in doubt": self._greedy,
         }.items():
             if number:
                 figures.problems.append(f"{number} {what}")

@@ -80,9 +80,10 @@ class Town:
     def outbox(self) -> Outbox:
         return Outbox.open(self.outbox_url)
 
-    def in_doubt(self, outbox: Outbox) -> set[tuple[str, int]]:
-        """The attempts that stand in *sending*."""
-        return {(row.key, row.attempts) for row in outbox.messages(Filter(states=(State.SENDING,)), limit=None)}
+    def in_doubt(self, outbox: Outbox) -> dict[tuple[str, int], str]:
+        """The attempts that stand in *sending*, each with its owner: a connection of a process."""
+        rows = outbox.messages(Filter(states=(State.SENDING,)), limit=None)
+        return {(row.key, row.attempts): row.lease_owner for row in rows}
 
 
 def decisions(outbox: Outbox, keys: Sequence[str]) -> dict[str, int]:
