@@ -34,6 +34,11 @@ test: ## all tests; those that start a whole Airflow come last
 	$(BIN)/pytest $(TOGETHER) $(ARGS) $(NONE_IS_FINE)
 	$(BIN)/pytest $(ALONE) $(ARGS) $(NONE_IS_FINE)
 
+.PHONY: chaos
+chaos: ## kill -9 in mid-work, 200 times for us and 200 for each of two peers; a table of what was lost and doubled
+	@bin/setup test
+	@exec $(BIN)/python -m tests.chaos $(ARGS)
+
 .PHONY: lint
 lint: ## style, import rules and types
 	@bin/setup python
