@@ -360,7 +360,7 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A self-signed certificate for localhost and 127.0.0.1; `path` holds it with its key."""
+    """A self-signed certificate; `path` holds it with its key."""
 
     path: Path
 
@@ -373,20 +373,22 @@ class Certificate:
         return ssl.create_default_context(cafile=str(self.path))
 
 
-def make_certificate(folder: Path) -> Certificate:
-    """Make a certificate that lives for a day."""
+def make_certificate(folder: Path, hosts: tuple[str, ...] = ("localhost",), ended: bool = False) -> Certificate:
+    """Make a certificate that lives for a day, or has `ended` yesterday; one for localhost holds its address, too."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    now = dt.datetime.now(dt.UTC)
+    names: list[x509.GeneralName] = [x509.DNSName(host) for host in hosts]
+    if "localhost" in hosts:
+        names.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
+    begins = dt.datetime.now(dt.UTC) - (dt.timedelta(days=2) if ended else dt.timedelta(hours=1))
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(days=1))
+        .not_valid_before(begins)
+        .not_valid_after(begins + dt.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
@@ -210,22 +210,28 @@ def sweep(names: Sequence[str], since: datetime | None) -> None:
 @click.option("--lane", type=click.Choice([lane.value for lane in Lane]), help="Only this lane.")
 @click.option("--connections", type=click.IntRange(1, 50), help="SMTP connections side by side.")
 @click.option("--until-empty", is_flag=True, help="Go on, waiting for retries, until nothing is queued.")
+@click.option("--now", is_flag=True, help="Try once even where a lane is paused because the mail server was down.")
 @_command
-def deliver(lane: str | None, connections: int | None, until_empty: bool) -> None:
+def deliver(lane: str | None, connections: int | None, until_empty: bool, now: bool) -> None:
     """Send what is due in the outbox, after settling what a dead delivery left behind."""
     from emailketing import road, wiring
 
     outbox, carrier = wiring.outbox(), wiring.carrier(_tell)
     side_by_side = connections or settings.load().delivery.connections
     total = road.Delivered()
+    said = ""
     while True:
         house = road.keep_house(outbox, wiring.backoff(), road.utc_now())
-        done = road.deliver(carrier, Lane(lane) if lane else None, side_by_side)
+        done = road.deliver(carrier, Lane(lane) if lane else None, side_by_side, heed_pauses=not now)
         total.outcomes.update(done.outcomes)
         if house["rescued"]:
             click.echo(f"{house['rescued']} messages of a dead delivery were settled by their policy")
         if not until_empty or not _open(lane):
             break
+        if done.down not in ("", said):
+            said = done.down
+            click.echo(said)
+        now = False
         time.sleep(1.0)
     click.echo(", ".join(f"{count} {outcome}" for outcome, count in total.outcomes.items()) or "nothing was due")
     if done.down:
@@ -364,6 +370,54 @@ def history(key: str, as_json: bool) -> None:
 
 
 @outbox.command()
+@_json
+@_command
+def lanes(as_json: bool) -> None:
+    """The lanes: what waits in each, and which are paused because their server is down.
+
+    A paused lane goes on by itself; `deliver --now` does not wait.
+    """
+    rows = [asdict(standing) for standing in _lanes()]
+    if as_json:
+        _print_json(rows)
+    else:
+        _table(
+            ["channel", "lane", "stands", "queued", "failures", "since (UTC)", "until (UTC)", "last failure"],
+            [[_cell(value) for value in row.values()] for row in rows],
+        )
+
+
+@dataclass(frozen=True)
+class _LaneStanding:
+    channel: str
+    lane: Lane
+    stands: str  # open; failing: not often enough for a pause; paused; trying: it is over, one message goes first
+    queued: int
+    failures: int = 0
+    since: datetime | None = None
+    until: datetime | None = None
+    reason: str = ""
+
+
+def _lanes() -> list[_LaneStanding]:
+    from emailketing import road, tasks, wiring
+
+    now, queued = road.utc_now(), wiring.outbox().queued()
+    pauses = {(pause.channel, pause.lane): pause for pause in wiring.outbox().pauses()}
+    known = dict.fromkeys((channel, lane) for channel in tasks.CHANNELS for lane in Lane)
+    found = []
+    for channel, lane in {**known, **dict.fromkeys(queued), **dict.fromkeys(pauses)}:
+        waiting, pause = queued.get((channel, lane), 0), pauses.get((channel, lane))
+        if pause is None:
+            found.append(_LaneStanding(channel, lane, "open", waiting))
+            continue
+        stands = "paused" if pause.holds(now) else "trying" if pause.until else "failing"
+        about = (pause.failures, pause.since, pause.until, pause.reason)
+        found.append(_LaneStanding(channel, lane, stands, waiting, *about))
+    return found
+
+
+@outbox.command()
 @click.argument("key")
 @_why
 @_by
@@ -425,6 +479,10 @@ def _print_json(rows: Iterable[dict[str, Any]]) -> None:
 
 def _plain(value: Any) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _cell(value: Any) -> str:
+    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else "" if value is None else str(value)
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

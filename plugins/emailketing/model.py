@@ -89,12 +89,14 @@ class Receipt:
     """What the channel answered for one message.
 
     `code` is the server's reply code (SMTP, HTTP) or None when there was no reply. `at` is the time of the answer.
+    `server_failed` says that the server or the line to it failed, not this message: another would have fared the same.
     """
 
     outcome: Outcome
     at: datetime
     code: int | None = None
     reason: str = ""
+    server_failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

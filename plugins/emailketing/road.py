@@ -45,7 +45,7 @@ from emailketing.model import (
     masked,
     message_id,
 )
-from emailketing.outbox import Backoff, Outbox, Settlement
+from emailketing.outbox import Backoff, Failure, Outbox, Pausing, Settlement
 from emailketing.render import Renderer
 
 log = logging.getLogger(__name__)
@@ -319,6 +319,7 @@ class Carrier:
     backoff: Backoff
     batch: int
     lease_s: float
+    pausing: Pausing = field(default_factory=Pausing)
     clock: Clock = utc_now
     chance: random.Random = field(default_factory=random.Random)
     told: Callable[[Claim, Receipt], None] = lambda _claim, _receipt: None
@@ -326,7 +327,7 @@ class Carrier:
 
 @dataclass
 class Delivered:
-    """What one drain did: messages by outcome, and why it ended early, if it did."""
+    """What one drain did: messages by outcome, and why it ended early or left a lane out, if it did."""
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     down: str = ""
@@ -337,78 +338,160 @@ class Delivered:
         self.down = self.down or other.down
 
 
-def deliver(carrier: Carrier, lane: Lane | None = None, connections: int = 1, within_s: float = math.inf) -> Delivered:
+def deliver(
+    carrier: Carrier,
+    lane: Lane | None = None,
+    connections: int = 1,
+    within_s: float = math.inf,
+    heed_pauses: bool = True,
+) -> Delivered:
     """Send what is due in a lane (in all of them, the instant one first, when None) until nothing is.
 
     After `within_s` seconds no further messages are claimed. With several connections each works in a thread of its
-    own. A server that is down ends the drain; the messages keep their attempts and wait in the outbox.
+    own. One that gets no line ends its work; the messages keep their attempts and wait in the outbox. A few such
+    failures in a row pause the lane, and nothing of it is claimed until the pause is over (or without `heed_pauses`).
     """
-    total = Delivered()
-    lanes = [lane] if lane else list(Lane)
-    watch = _Watch(within_s)
+    gates = [_Gate(carrier, each, heed_pauses) for each in ([lane] if lane else Lane)]
+    until = time.monotonic() + within_s
     if connections == 1:
-        return _drain(carrier, lanes, watch)
+        return _drain(carrier, gates, until)
+    total = Delivered()
     with ThreadPoolExecutor(connections, thread_name_prefix="smtp") as pool:
-        for done in pool.map(lambda _: _drain(carrier, lanes, watch), range(connections)):
+        for done in pool.map(lambda _: _drain(carrier, gates, until), range(connections)):
             total.add(done)
     return total
 
 
-class _Watch:
-    """Says when a drain is to claim no more: its time is up, or another of its connections found the server down."""
-
-    def __init__(self, within_s: float) -> None:
-        self._until, self._down = time.monotonic() + within_s, threading.Event()
-
-    def over(self) -> bool:
-        return self._down.is_set() or time.monotonic() >= self._until
-
-    def stop(self) -> None:
-        self._down.set()
-
-
-def _drain(carrier: Carrier, lanes: Iterable[Lane], watch: _Watch) -> Delivered:
-    delivered = Delivered()
-    owner = uuid.uuid4().hex
-    channel = carrier.channel()
+def _drain(carrier: Carrier, gates: Sequence[_Gate], until: float) -> Delivered:
+    hand = _Hand(carrier)
     try:
-        for lane in lanes:
-            while not watch.over():
-                now = carrier.clock()
-                claims = carrier.outbox.claim(channel.name, lane, carrier.batch, owner, carrier.lease_s, now)
-                if not claims:
+        for gate in gates:
+            while time.monotonic() < until and gate.lets_in(hand):
+                claims = hand.claim(gate.lane, carrier.batch)
+                if not claims or not hand.carry(claims, gate):
                     break
-                _carry(carrier, channel, owner, claims, delivered)
-    except ChannelDown as error:
-        delivered.down = str(error)
-        watch.stop()
+    except ChannelDown:
+        log.warning("%s", hand.delivered.down)
     finally:
-        channel.close()
-        carrier.outbox.release(owner)
-    return delivered
+        hand.channel.close()
+        carrier.outbox.release(hand.owner)
+    return hand.delivered
 
 
-def _carry(carrier: Carrier, channel: Channel, owner: str, claims: Sequence[Claim], delivered: Delivered) -> None:
-    """Send the claimed messages one by one; each step settles the last and marks the next in one transaction.
+class _Hand:
+    """One connection at work: its channel, the name by which it leases, and what it has done."""
 
-    Killed at any instruction, at most the one message marked as sending is unknown.
+    def __init__(self, carrier: Carrier) -> None:
+        self._carrier, self.channel = carrier, carrier.channel()
+        self.owner, self.delivered = uuid.uuid4().hex, Delivered()
+
+    def claim(self, lane: Lane, most: int) -> list[Claim]:
+        carrier = self._carrier
+        return carrier.outbox.claim(self.channel.name, lane, most, self.owner, carrier.lease_s, carrier.clock())
+
+    def carry(self, claims: Sequence[Claim], gate: _Gate) -> bool:
+        """Send the claimed messages one by one; each step settles the last and marks the next in one transaction.
+
+        Killed at any instruction, at most the one message marked as sending is unknown. False, and the rest is left,
+        when the server fails so often that the lane is paused. Raises ChannelDown, told, when there is no line.
+        """
+        carrier, last = self._carrier, None
+        try:
+            for claim in claims:
+                self._open(gate)
+                begun = _step(carrier, self.owner, last, claim.id)
+                last = None
+                if not begun:
+                    continue
+                receipt = self.channel.deliver(claim)
+                last = carrier.backoff.settlement(claim, receipt, carrier.chance)
+                self._tell(claim, receipt)
+                if not gate.heard(self, claim, receipt):
+                    return False
+        finally:
+            if last is not None:
+                _step(carrier, self.owner, last, None)
+        return True
+
+    def _open(self, gate: _Gate) -> None:
+        try:
+            self.channel.open()
+        except ChannelDown as error:
+            self.delivered.down = str(error)
+            gate.no_line(self, error)
+            raise
+
+    def _tell(self, claim: Claim, receipt: Receipt) -> None:
+        self.delivered.outcomes[receipt.outcome] += 1
+        self._carrier.told(claim, receipt)
+        log.info("%s to %s: %s", claim.key.partition(":")[0], masked(claim.address), receipt.outcome)
+
+
+class _Gate:
+    """Stands before a lane, for all connections of one drain: shut while the lane is paused.
+
+    What works and what fails is told to it. It asks the outbox before each batch, because the pause is everybody's.
     """
-    last: Settlement | None = None
-    try:
-        for claim in claims:
-            channel.open()
-            begun = _step(carrier, owner, last, claim.id)
-            last = None
-            if not begun:
-                continue
-            receipt = channel.deliver(claim)
-            last = carrier.backoff.settlement(claim, receipt, carrier.chance)
-            delivered.outcomes[receipt.outcome] += 1
-            carrier.told(claim, receipt)
-            log.info("%s to %s: %s", claim.key.partition(":")[0], masked(claim.address), receipt.outcome)
-    finally:
-        if last is not None:
-            _step(carrier, owner, last, None)
+
+    def __init__(self, carrier: Carrier, lane: Lane, heed: bool) -> None:
+        self._carrier, self._outbox, self.lane, self._heed = carrier, carrier.outbox, lane, heed
+        self._one_at_a_time = threading.Lock()
+        self._troubled = not heed  # whether the outbox may remember failures
+        self._trying = self._lineless = False
+
+    def lets_in(self, hand: _Hand) -> bool:
+        """Whether the lane is open; where its pause is over, after one message was tried and the others waited."""
+        if not self._heed:
+            return True
+        with self._one_at_a_time:
+            pause = self._outbox.pause(hand.channel.name, self.lane)
+            self._troubled = pause is not None
+            if pause is None or pause.until is None:
+                return True
+            if not pause.holds(self._carrier.clock()):
+                return self._try_one(hand)
+            hand.delivered.down = str(pause)
+            return False
+
+    def heard(self, hand: _Hand, claim: Claim, receipt: Receipt) -> bool:
+        """What a receipt says of the server; whether the lane is still open."""
+        if receipt.server_failed:
+            return self._failed(hand, Failure(receipt.at, receipt.reason, claim.id, self._trying))
+        if self._troubled:
+            self._troubled = False
+            if self._outbox.resume(hand.channel.name, self.lane):
+                log.info("the %s lane (%s) is open: the server works", self.lane, hand.channel.name)
+        return True
+
+    def no_line(self, hand: _Hand, error: ChannelDown) -> None:
+        """The server is down. It is the same to all connections of a drain, and so counts once."""
+        if not self._lineless:
+            self._lineless = True
+            self._failed(hand, Failure(self._carrier.clock(), str(error), trial=self._trying))
+
+    def _try_one(self, hand: _Hand) -> bool:
+        channel, now = hand.channel.name, self._carrier.clock()
+        claims = hand.claim(self.lane, 1)
+        if not claims:
+            return False
+        if not self._outbox.take_trial(channel, self.lane, now, now + timedelta(seconds=self._carrier.lease_s)):
+            self._outbox.release(hand.owner)  # this message need not wait for our lease
+            hand.delivered.down = str(self._outbox.pause(channel, self.lane) or "")  # another process tries
+            return False
+        self._trying = True
+        try:
+            return hand.carry(claims, self) and not self._troubled
+        finally:
+            self._trying = False
+
+    def _failed(self, hand: _Hand, failure: Failure) -> bool:
+        self._troubled = True
+        pausing, chance = self._carrier.pausing, self._carrier.chance
+        pause = self._outbox.fail(hand.channel.name, self.lane, failure, lambda count: pausing.wait_s(count, chance))
+        if not pause.holds(failure.at):
+            return True
+        hand.delivered.down = str(pause)
+        return False
 
 
 def _step(carrier: Carrier, owner: str, last: Settlement | None, begin: int | None) -> bool:

@@ -88,6 +88,11 @@ class Delivery(Section):
     attempts: int = Field(12, ge=1, description="Attempts before a message is given up as refused.")
     backoff_s: float = Field(30.0, gt=0, description="Wait after the first failed attempt; doubles with each one.")
     backoff_most_s: float = Field(14400.0, gt=0, description="The longest wait between two attempts.")
+    pause_after: int = Field(
+        3, ge=1, description="Failures of the mail server as a whole, in a row, that pause a lane."
+    )
+    pause_s: float = Field(10.0, gt=0, description="A lane's first pause; doubles with each failure that follows.")
+    pause_most_s: float = Field(300.0, gt=0, description="The longest pause of a lane before a message is tried.")
     keep_days: int = Field(400, ge=1, description="Ended messages older than this are pruned.")
     keep_content_days: int = Field(120, ge=1, description="The frozen bytes of ended messages are kept this long.")
 

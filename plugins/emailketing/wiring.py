@@ -14,7 +14,7 @@ from emailketing.channels.smtp import Smtp
 from emailketing.erp import Erp
 from emailketing.errors import SettingsError
 from emailketing.model import Claim, Receipt
-from emailketing.outbox import Backoff, Outbox
+from emailketing.outbox import Backoff, Outbox, Pausing
 from emailketing.render import Renderer
 from emailketing.road import Carrier, Sweeper
 
@@ -89,5 +89,6 @@ def carrier(told: Callable[[Claim, Receipt], None] | None = None) -> Carrier:
         backoff=backoff(),
         batch=chosen.batch,
         lease_s=chosen.lease_s,
+        pausing=Pausing(chosen.pause_after, chosen.pause_s, chosen.pause_most_s),
         told=told or (lambda _claim, _receipt: None),
     )

@@ -29,13 +29,28 @@ _SET_UP_CODES = frozenset({503, 530, 534, 535, 538})
 _SET_UP_STATUS = ("5.3.2", "5.7.8", "5.7.9", "5.7.10", "5.7.11", "5.7.13", "5.7.14")
 
 
+# 4xx replies of a server that takes no mail at all now: 421 is its farewell, the others are of RFC 3463, "mail system
+# full" and "system not accepting network messages".
+_SERVER_STATUS = ("4.3.1", "4.3.2")
+
+
 class _Reply(NamedTuple):
     code: int
     text: str
 
     @property
     def blames_the_set_up(self) -> bool:
-        return self.code in _SET_UP_CODES or (self.code >= 500 and self.text.split(" ", 1)[0] in _SET_UP_STATUS)
+        return self.code in _SET_UP_CODES or (self.code >= 500 and self.status in _SET_UP_STATUS)
+
+    @property
+    def blames_the_server(self) -> bool:
+        if self.code == 421 or self.code // 100 not in (2, 4, 5):
+            return True
+        return self.blames_the_set_up or (self.code < 500 and self.status in _SERVER_STATUS)
+
+    @property
+    def status(self) -> str:
+        return self.text.split(" ", 1)[0]
 
     def __str__(self) -> str:
         return f"{self.code} {self.text}" if self.code > 0 else f"no SMTP answer: {self.text!r}"
@@ -98,7 +113,7 @@ class Smtp:
             return self._converse(parcel)
         except _BrokenError as error:
             self._drop()
-            return self._receipt(Outcome.LATER, reason=str(error))
+            return self._receipt(Outcome.LATER, reason=str(error), server_failed=True)
         except BaseException:  # such as the signal that ends a task: nothing more may be said on this line
             self._drop()
             raise
@@ -139,7 +154,7 @@ class Smtp:
     def _converse(self, parcel: _Parcel) -> Receipt:
         line = self._line
         if line is None:
-            return self._receipt(Outcome.LATER, reason="No line to the server is open.")
+            return self._receipt(Outcome.LATER, reason="No line to the server is open.", server_failed=True)
         if problem := line.unable(parcel):
             return self._receipt(Outcome.REFUSED, reason=problem)
         for command, expected in line.commands(parcel):
@@ -157,7 +172,7 @@ class Smtp:
             reply = line.verdict()
         except _BrokenError as error:
             self._drop()
-            return self._receipt(Outcome.UNKNOWN, reason=f"The message was complete, then {error}")
+            return self._receipt(Outcome.UNKNOWN, reason=f"The message was complete, then {error}", server_failed=True)
         if reply.code // 100 not in (2, 4, 5) or reply.code == 421 or reply.blames_the_set_up:
             self._drop()
         if reply.code // 100 == 2:
@@ -176,10 +191,13 @@ class Smtp:
         outcome = {4: Outcome.LATER, 5: Outcome.REFUSED}.get(reply.code // 100, otherwise)
         if reply.blames_the_set_up:
             outcome = Outcome.LATER
-        return self._receipt(outcome, reply.code if reply.code > 0 else None, f"The server answered {when}: {reply}")
+        code, reason = reply.code if reply.code > 0 else None, f"The server answered {when}: {reply}"
+        return self._receipt(outcome, code, reason, reply.blames_the_server)
 
-    def _receipt(self, outcome: Outcome, code: int | None = None, reason: str = "") -> Receipt:
-        return Receipt(outcome, self._clock(), code, one_line(reason, REASON_MOST))
+    def _receipt(
+        self, outcome: Outcome, code: int | None = None, reason: str = "", server_failed: bool = False
+    ) -> Receipt:
+        return Receipt(outcome, self._clock(), code, one_line(reason, REASON_MOST), server_failed)
 
     def _drop(self) -> None:
         line, self._line = self._line, None
@@ -323,7 +341,7 @@ _EXPLANATIONS: tuple[tuple[type[BaseException], str, str], ...] = (
         "it closed the line",
         "Is TLS from the start (disable_ssl) set as its port wants?",
     ),
-    (ssl.SSLCertVerificationError, "its certificate is not trusted", "Install its authority, or use the name in it."),
+    (ssl.SSLCertVerificationError, "its certificate is not trusted", "Renew it, install its authority, or use its name."),
     (ssl.SSLError, "TLS failed", "Set disable_ssl for STARTTLS (port 587), or disable_tls for TLS at once (port 465)."),
     (socket.gaierror, "its name is unknown", "Check the host of the Airflow Connection, and the name server."),
     (ConnectionRefusedError, "nothing listens there", "Start the server, or check host and port of the Connection."),
@@ -346,5 +364,7 @@ def _explained(error: BaseException) -> tuple[str, str]:
 
 
 def _detail(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return one_line(error.verify_message.rstrip("."), REASON_MOST)
     code = f"{error.smtp_code} " if isinstance(error, smtplib.SMTPResponseException) else ""
     return f"{code}{_said(error)}"

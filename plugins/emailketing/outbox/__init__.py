@@ -1,13 +1,14 @@
 """The outbox: where messages live and change state, and the proof of what became of each.
 
 `Outbox` is all that the rest of the house uses. Behind it: `schema` (the tables), `changes` (how a state changes),
-`put`, `claim` and `step` (the road), `upkeep` (rescue, expiry, pruning), `people` (what a person may do), `reading`,
-`database` (transactions on SQLite, PostgreSQL and MariaDB) and `migrations`.
+`put`, `claim` and `step` (the road), `pause` (lanes whose server is down), `upkeep` (rescue, expiry, pruning), `people`
+(what a person may do), `reading`, `database` (transactions on SQLite, PostgreSQL and MariaDB) and `migrations`.
 """
 
 from emailketing.outbox.backoff import Backoff, Settlement
 from emailketing.outbox.database import connect_outbox
 from emailketing.outbox.ledger import Outbox
+from emailketing.outbox.pause import Failure, Pause, Pausing
 from emailketing.outbox.people import Verdict
 from emailketing.outbox.put import Put
 from emailketing.outbox.reading import Entry, Filter, Row
@@ -16,8 +17,11 @@ from emailketing.outbox.upkeep import Pruned, Rescued
 __all__ = [
     "Backoff",
     "Entry",
+    "Failure",
     "Filter",
     "Outbox",
+    "Pause",
+    "Pausing",
     "Pruned",
     "Put",
     "Rescued",

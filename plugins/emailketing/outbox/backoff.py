@@ -39,8 +39,7 @@ class Backoff:
 
         Half of it is random, so that messages refused together do not come back together.
         """
-        span = min(self.most_s, self.first_s * 2.0 ** min(made - 1, 64))
-        return rng.uniform(span / 2, span)
+        return jittered_s(self.first_s, self.most_s, made - 1, rng)
 
     def settlement(self, claim: Claim, receipt: Receipt, rng: random.Random) -> Settlement:
         """What follows from `receipt` for the message that was claimed as `claim`."""
@@ -48,3 +47,9 @@ class Backoff:
         if receipt.outcome is not Outcome.LATER or made >= self.attempts:
             return Settlement(claim.id, receipt)
         return Settlement(claim.id, receipt, receipt.at + timedelta(seconds=self.wait_s(made, rng)))
+
+
+def jittered_s(first_s: float, most_s: float, doublings: int, rng: random.Random) -> float:
+    """Seconds: `first_s` doubled so many times, at most `most_s`; half of it is random."""
+    span = min(most_s, first_s * 2.0 ** min(doublings, 64))
+    return rng.uniform(span / 2, span)

@@ -8,12 +8,13 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from emailketing.model import Claim, Envelope, Frozen, Message, State
-from emailketing.outbox import people, reading, upkeep
+from emailketing.model import Claim, Envelope, Frozen, Lane, Message, State
+from emailketing.outbox import pause, people, reading, upkeep
 from emailketing.outbox.backoff import Settlement
 from emailketing.outbox.claim import bytes_of, lease
 from emailketing.outbox.database import Database, connect_outbox
 from emailketing.outbox.migrate import migrate
+from emailketing.outbox.pause import Failure, Pause, Wait
 from emailketing.outbox.people import Verdict
 from emailketing.outbox.put import Put, fill, put, start
 from emailketing.outbox.reading import Entry, Filter, Row
@@ -115,6 +116,37 @@ class Outbox:
         """Give back what `owner` has claimed and not begun; how many. For a clean end before all was sent."""
         held = self._database.read(partial(upkeep.held_by, owner=owner))
         return self._database.write(partial(upkeep.release, owner=owner, ids=held)) if held else 0
+
+    # What delivery does about a server that fails as a whole
+
+    def pause(self, channel: str, lane: str) -> Pause | None:
+        """What is remembered of a lane's failures, whether they pause it or not; None when all is well."""
+        return self._database.read(partial(pause.standing, channel=channel, lane=lane))
+
+    def pauses(self) -> list[Pause]:
+        """The lanes of which failures are remembered."""
+        return self._database.read(pause.all_standing)
+
+    def fail(self, channel: str, lane: str, failure: Failure, wait_s: Wait) -> Pause:
+        """Count a failure of the server as a whole; the lane is paused as long as `wait_s` of the count says."""
+        return self._database.write(
+            partial(pause.fail, channel=channel, lane=lane, failure=failure, wait_s=wait_s),
+        )
+
+    def take_trial(self, channel: str, lane: str, now: datetime, until: datetime) -> bool:
+        """Be the one who may try a message now that the lane's pause is over; for all others it goes on `until` then.
+
+        End it by `resume` or `fail`; where neither comes, the process died, and another may try from `until` on.
+        """
+        return self._database.write(partial(pause.take_trial, channel=channel, lane=lane, now=now, until=until))
+
+    def resume(self, channel: str, lane: str) -> bool:
+        """The server works: the lane is open, its failures are forgotten. False when there was nothing to forget."""
+        return self._database.write(partial(pause.resume, channel=channel, lane=lane))
+
+    def queued(self) -> dict[tuple[str, Lane], int]:
+        """How many messages wait in each lane of each channel."""
+        return self._database.read(pause.queued)
 
     # What housekeeping does, in chunks of one transaction each
 

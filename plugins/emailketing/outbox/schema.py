@@ -242,3 +242,17 @@ baseline = sa.Table(
     comment="What stood in the ERP when a mailing looked for the first time: history, of which nobody is told.",
     **MARIADB,
 )
+
+pause = sa.Table(
+    "outbox_pause",
+    metadata,
+    sa.Column("channel", _text(30), primary_key=True),
+    sa.Column("lane", _text(10), primary_key=True),
+    sa.Column("failures", sa.Integer, nullable=False, comment="of the server as a whole, in a row"),
+    sa.Column("since", Utc, nullable=False, comment="the first of them"),
+    sa.Column("message", sa.BigInteger, comment="outbox_message.id over which it failed last; NULL: it had no line"),
+    sa.Column("paused_until", Utc, comment="nothing is sent before; then one message is tried. NULL: not paused"),
+    sa.Column("reason", sa.String(1000), nullable=False, comment="the last failure, in words"),
+    comment="Lanes whose server failed as a whole when it was last used; an open lane has no row.",
+    **MARIADB,
+)
