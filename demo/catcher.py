@@ -122,17 +122,17 @@ def read_log(log: Path, start: int = 0) -> tuple[list[Caught], int]:
     return [_caught(json.loads(line)) for line in lines], start + len(whole + newline)
 
 
-async def serve(catcher: Catcher, port: int, port_file: Path | None) -> None:
-    """Listen on loopback until SIGTERM or SIGINT; a `port` of 0 takes a free one, which `port_file` then names."""
+async def serve(catcher: Catcher, address: tuple[str, int], port_file: Path | None) -> None:
+    """Listen at host and port until SIGTERM or SIGINT; a port of 0 takes a free one, which `port_file` then names."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     sessions: set[_Session] = set()
-    server = await loop.create_server(lambda: _Session(catcher, sessions), "127.0.0.1", port)
+    server = await loop.create_server(lambda: _Session(catcher, sessions), *address)
     listening = server.sockets[0].getsockname()[1]
     if port_file is not None:
         _write_whole(port_file, f"{listening}\n")
-    print(f"The mail catcher listens on 127.0.0.1:{listening}.", flush=True)
+    print(f"The mail catcher listens on {address[0]}:{listening}.", flush=True)
     await stop.wait()
     if port_file is not None:
         port_file.unlink(missing_ok=True)  # nobody shall take an old port for a living one
@@ -216,12 +216,13 @@ def _write_whole(path: Path, text: str) -> None:
 def main() -> None:
     """Run the catcher until it is told to end."""
     parser = argparse.ArgumentParser(prog="python -m demo.catcher", description="Catch mail on loopback.")
-    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 for a free one")
+    parser.add_argument("--host", default="127.0.0.1", help="address; 0.0.0.0 in a container")
+    parser.add_argument("--port", type=int, default=0, help="port; 0 for a free one")
     parser.add_argument("--maildir", type=Path, required=True, help="folder of the messages")
     parser.add_argument("--log", type=Path, required=True, help="file with one JSON line for each message")
     parser.add_argument("--port-file", type=Path, help="file that will hold the port while the catcher listens")
     given = parser.parse_args()
-    asyncio.run(serve(Catcher(Maildir(given.maildir), given.log), given.port, given.port_file))
+    asyncio.run(serve(Catcher(Maildir(given.maildir), given.log), (given.host, given.port), given.port_file))
 
 
 if __name__ == "__main__":

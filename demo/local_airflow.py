@@ -1,5 +1,7 @@
 """A real Airflow on embedded defaults: SQLite below var/, own free ports, a fixed login, nothing left behind.
 
+Other components than the local ones, such as Celery's workers, are given to `start`; another database by `env`.
+
 ::
 
     with Stage(Path("var")) as stage:
@@ -25,6 +27,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +35,23 @@ from demo.stage import Stage, StageError, free_ports
 
 PROJECT = Path(__file__).resolve().parents[1]
 USERS = {"admin": "admin", "viewer": "viewer"}  # name (and password) to role
-COMPONENTS = ("scheduler", "dag-processor", "triggerer", "api-server")
 HEALTH = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+
+
+@dataclass(frozen=True)
+class Component:
+    """One process of Airflow; `env` is its whole environment, where it is not that of the Airflow it belongs to."""
+
+    name: str
+    command: Sequence[str]
+    env: Mapping[str, str] | None = None
+
+
+def _local(name: str, *arguments: str) -> Component:
+    return Component(name, [sys.executable, "-m", "airflow", name, *arguments])
+
+
+LOCAL = (_local("scheduler"), _local("dag-processor"), _local("triggerer"), _local("api-server", "--workers", "1"))
 
 
 class LocalAirflow:
@@ -64,16 +82,17 @@ class LocalAirflow:
         }
         self._token = ""
 
-    def start(self, dags: Sequence[str], *, at_most_s: float = 180) -> float:
-        """Start all components; gives the seconds until they are healthy and `dags` are scheduled.
+    def start(self, dags: Sequence[str], *, components: Sequence[Component] = LOCAL, at_most_s: float = 180) -> float:
+        """Start the components; gives the seconds until they are healthy and `dags` are scheduled.
 
         Raises StageError when a component dies, a DAG file has an import error or the time is over.
         """
         begin = time.monotonic()
         self._prepare()
-        self.stage.say("  starting Airflow (scheduler, dag-processor, triggerer, api-server)")
-        for component in COMPONENTS:
-            self.stage.start(f"airflow-{component}", self._command(component), env=self.env)
+        self.stage.say(f"  starting Airflow ({', '.join(component.name for component in components)})")
+        for component in components:
+            env = self.env if component.env is None else component.env
+            self.stage.start(f"airflow-{component.name}", component.command, env=env)
         self.stage.wait("Airflow", self.healthy, at_most_s=at_most_s)
         self.stage.wait("the DAGs", lambda: self._scheduled(dags), at_most_s=at_most_s)
         return time.monotonic() - begin
@@ -111,23 +130,21 @@ class LocalAirflow:
             return self.state(dag, task) == state
         return False
 
-    def _command(self, component: str) -> list[str]:
-        more = ["--workers", "1"] if component == "api-server" else []
-        return [sys.executable, "-m", "airflow", component, *more]
-
     def _prepare(self) -> None:
-        """A fresh home with a migrated database: from the template, which costs 10 s once for a version of Airflow."""
+        """A fresh home and a migrated database: SQLite from a template, which costs 10 s once for an Airflow."""
         template = self.stage.var / f"airflow-{importlib.metadata.version('apache-airflow')}.db"
         shutil.rmtree(self.home, ignore_errors=True)
         self.home.mkdir(parents=True)
         (self.home / "passwords.json").write_text(json.dumps({name: name for name in USERS}))
         database = self.home / "airflow.db"
-        if template.exists():
+        embedded = self.env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] == f"sqlite:///{database}"
+        if embedded and template.exists():
             shutil.copy(template, database)
             return
-        self.stage.say("  creating Airflow's database (once)")
+        self.stage.say("  creating Airflow's database")
         self.stage.run("airflow-db", [sys.executable, "-m", "airflow", "db", "migrate"], env=self.env)
-        _copy_database(database, template)
+        if embedded:
+            _copy_database(database, template)
 
     def _scheduled(self, dags: Sequence[str]) -> bool:
         with contextlib.suppress(OSError):  # not yet there, or slow while everything starts

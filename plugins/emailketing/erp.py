@@ -124,9 +124,12 @@ class Erp:
             connection = self.engine.connect()
         except SQLAlchemyError as error:
             raise _unreachable(error) from error
-        with connection:
-            _read_only(connection, self.zone)
-            yield Reader(self, connection)
+        try:
+            with connection:
+                _read_only(connection, self.zone)
+                yield Reader(self, connection)
+        except DBAPIError as error:  # as it began, or as it was closed; what is read raises its own
+            raise _unreachable(error) from error
 
     def look(self, name: str, since: datetime) -> Look:
         """How many rows of a notification changed since then, and when the newest did."""

@@ -64,7 +64,7 @@ class System(Protocol):
         """Compare the system's books with the record."""
 
 
-def batter(system: System, record: Record, seed: int, kills: int, *, count: int = 300, each: int = 5) -> Figures:
+def batter(system: System, record: Record, seed: int, kills: int, *, count: int = 1200, each: int = 20) -> Figures:
     """Kill `system` until it was killed `kills` times: rounds of `count` messages and about `each` kills."""
     figures, rng, began = Figures(system.name, system.connections), Random(seed), time.monotonic()
     while figures.kills + figures.sweep_kills < kills:

@@ -11,25 +11,35 @@ from tests.chaos.kills import Figures
 from tests.chaos.processes import Process, Warm
 from tests.chaos.town import Town, decisions
 
-SWEEP_KILLS = 2  # of each filling
-
 
 class Ours:
-    """The command line's `sweep` and `deliver`. Each `cold_every`-th process is started from nothing."""
+    """The command line's `sweep` and `deliver`, `beside` deliveries at once with `connections` each.
 
-    def __init__(self, town: Town, warm: Warm, *, connections: int = 5, beside: int = 1, cold_every: int = 0) -> None:
+    Each filling's sweep is killed `sweep_kills` times. Each `cold_every`-th process is started from nothing.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        town: Town,
+        warm: Warm,
+        *,
+        connections: int = 5,
+        beside: int = 1,
+        sweep_kills: int = 5,
+        cold_every: int = 0,
+    ) -> None:
         self.name = f"eMailketing, {town.outbox_url.partition(':')[0].partition('+')[0]}"
         self.name += f", {beside} processes" if beside > 1 else ""
         self.town, self.connections, self.beside = town, connections, beside
         self._warm, self._cold_every, self._started = warm, cold_every, 0
         self._seen: set[tuple[str, int]] = set()
-        self._sweep_s = 0.5
+        self._sweep_s, self._sweep_kills = 0.5, sweep_kills
         self.outbox = town.outbox()
 
     def fill(self, count: int, figures: Figures, rng: Random) -> None:
         """Documents are saved and swept; the sweep, too, is killed."""
         self.town.save(count)
-        for _ in range(SWEEP_KILLS):
+        for _ in range(self._sweep_kills):
             process = self._start(["sweep", "--since", "2020-01-01"])
             process.ended(rng.uniform(0, 1.1 * self._sweep_s))
             figures.sweep_kills += process.kill()

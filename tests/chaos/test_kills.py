@@ -26,7 +26,7 @@ def test_kill_9_at_random_instants_loses_nothing_and_doubles_nothing_in_silence(
     record, url = Record(tmp_path / "record"), request.getfixturevalue(f"{database}_url")
     with Recorder(record.path, pause_s=0.004, seed=SEED) as recorder:
         town = Town(tmp_path, url, record, recorder.port)
-        system = Ours(town, warm, connections=3, beside=beside)
+        system = Ours(town, warm, connections=3, beside=beside, sweep_kills=2)
         figures = batter(system, record, SEED, 10, count=200, each=8)
         system.outbox.close()
         town.close()
