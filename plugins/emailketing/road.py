@@ -395,10 +395,12 @@ class _Hand:
         Killed at any instruction, at most the one message marked as sending is unknown. False, and the rest is left,
         when the server fails so often that the lane is paused. Raises ChannelDown, told, when there is no line.
         """
-        carrier, last = self._carrier, None
+        carrier, last, begun = self._carrier, None, True
         try:
             for claim in claims:
                 self._open(gate)
+                if begun:  # where one message is no longer ours, neither are those after it, it may be
+                    self.channel.announce(claim)
                 begun = _step(carrier, self.owner, last, claim.id)
                 last = None
                 if not begun:
