@@ -199,7 +199,9 @@ def sweep(names: Sequence[str], since: datetime | None) -> None:
     problems: list[str] = []
     for swept in road.sweep_all(sweeper, _mailings(names).values(), begin):
         click.echo(f"{swept.mailing}: {tasks.told(swept)}")
-        problems += swept.problems
+        if begin and not swept.first_look:
+            click.echo("  --since was not used: this mailing has looked before", err=True)
+        problems += [*swept.held, *swept.problems]
     for problem in problems:
         Problem(AuthoringError(problem)).show()
     if problems:

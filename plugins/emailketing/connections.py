@@ -43,8 +43,13 @@ DRIVERS = {
     "mssql": "mssql+pyodbc",
     "oracle": "oracle+oracledb",
 }
-#: How a driver calls the seconds that opening a connection may take.
-CONNECT_TIMEOUTS = {"psycopg": "connect_timeout", "pymysql": "connect_timeout", "pysqlite": "timeout"}
+#: How each driver is told not to wait for ever: for a connection, or on one that is dead without saying so (seconds,
+#: but for tcp_user_timeout).
+PATIENCE: Mapping[str, Mapping[str, int]] = {
+    "psycopg": {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "tcp_user_timeout": 60_000},
+    "pymysql": {"connect_timeout": 10, "read_timeout": 180, "write_timeout": 60},
+    "pysqlite": {"timeout": 10},
+}
 EXAMPLES = {
     "erp": "postgresql://reader:secret@erp.example/company",
     "emailketing": "sqlite:////var/lib/emailketing/outbox.db",
@@ -265,10 +270,10 @@ def _parsed_url(name: str, text: str) -> URL:
 
 def _connect_args(address: URL) -> dict[str, int]:
     try:
-        argument = CONNECT_TIMEOUTS.get(address.get_dialect().driver)
+        patience = PATIENCE.get(address.get_dialect().driver, {})
     except Exception:  # create_engine says it better
         return {}
-    return {argument: 10} if argument and argument not in address.query else {}
+    return {name: value for name, value in patience.items() if name not in address.query}
 
 
 def _check_smtp(link: Link) -> None:

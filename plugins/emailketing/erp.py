@@ -23,10 +23,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, CursorResult, DateTime, Engine, TextClause, bindparam, inspect, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, NoSuchTableError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DatabaseError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchTableError,
+    OperationalError,
+    SQLAlchemyError,
+)
 
 from emailketing.errors import ErpError, SqlError, nearest
-from emailketing.model import chunks
+from emailketing.model import chunks, document_text
 
 Row = dict[str, Any]
 
@@ -36,6 +43,8 @@ REQUIRED = ("document", "changed_at")
 # Databases limit the number of bound parameters of a statement (SQLite 32766, PostgreSQL 65535, SQL Server 2100).
 _LIST_LIMIT = {"mssql": 2000, "oracle": 1000}
 _LIST_DEFAULT = 30_000
+
+_PATIENCE_S = 120  # a query of the sweep that takes longer is ended where the database can do so
 
 _BEGINNING = datetime(1900, 1, 1, tzinfo=UTC)
 
@@ -164,11 +173,12 @@ class Reader:
             name, "WHERE changes.changed_at >= :since ORDER BY changes.changed_at", since=self._local(since)
         )
 
-    def documents(self, name: str, documents: Sequence[str]) -> Iterator[Row]:
-        """The rows of a notification for these documents, whenever they changed."""
+    def documents(self, name: str, documents: Sequence[str], since: datetime = _BEGINNING) -> Iterator[Row]:
+        """The rows of a notification for these documents that changed at or after `since`."""
+        as_text = f"TRIM(CAST(changes.document AS {self._text_type}))"
+        tail = f"WHERE changes.changed_at >= :since AND {as_text} IN :documents"
         for some in chunks(documents, self._list_limit):
-            as_text = f"CAST(changes.document AS {self._text_type})"
-            yield from self._wrapped(name, f"WHERE {as_text} IN :documents", documents=list(some))
+            yield from self._wrapped(name, tail, documents=list(some), since=self._local(since))
 
     def latest(self, name: str) -> Row | None:
         """The row that changed last, for previews and checks; None when the query gives none."""
@@ -180,7 +190,8 @@ class Reader:
         wrap = "SELECT COUNT(*), MAX(changes.changed_at) FROM (\n{}\n) changes WHERE changes.changed_at >= :since"
         values = {"since": self._local(since)}
         count, newest = tuple(self._execute(query, query.clause(values, wrap), values).one())
-        return Look(count, None if newest is None else self._utc(query, newest))
+        moment = self._utc_or_raw(newest)
+        return Look(count, moment if isinstance(moment, datetime) else None)
 
     def lines(self, name: str, documents: Sequence[Any]) -> dict[str, list[Row]]:
         """The lines of these documents, by document as text; empty when the mailing has no `<name>.lines.sql`.
@@ -194,7 +205,7 @@ class Reader:
         for some in chunks(documents, self._list_limit):
             values = {"documents": list(some)}
             for row in self._stream(query, query.clause(values), values, ("document",)):
-                found.setdefault(str(row["document"]), []).append(row)
+                found.setdefault(document_text(row["document"]), []).append(row)
         return found
 
     def check(self, name: str) -> list[str]:
@@ -267,14 +278,6 @@ class Reader:
         # SQLite compares text; the shortest form of a time is not greater than any longer form of the same time.
         return earliest.isoformat(" ") if self._connection.dialect.name == "sqlite" else earliest
 
-    def _utc(self, query: Query, value: Any) -> datetime:
-        moment = self._utc_or_raw(value)
-        if not isinstance(moment, datetime):
-            raise SqlError(
-                f"changed_at is {value!r}, which is no time.", path=query.path, line=query.line_of("changed_at")
-            )
-        return moment
-
     def _utc_or_raw(self, value: Any) -> Any:
         moment = _moment(value)
         if moment is None:
@@ -282,7 +285,7 @@ class Reader:
         return (moment if moment.tzinfo else moment.replace(tzinfo=self._erp.zone)).astimezone(UTC)
 
     def _explained(self, query: Query, error: DBAPIError) -> Exception:
-        if error.connection_invalidated or isinstance(error, InterfaceError):
+        if error.connection_invalidated or isinstance(error, InterfaceError) or _passes(error):
             return _unreachable(error)
         return Diagnosis(query, error, self._erp.engine).error()
 
@@ -346,10 +349,6 @@ class Diagnosis:
             return []
 
 
-def _is_prose(match: re.Match[str]) -> bool:
-    return match["kept"] is not None and match[0][0] in "-/'"
-
-
 def _bound(match: re.Match[str], lists: set[str]) -> str:
     if match["kept"] is not None:
         return match["kept"].replace(":", "\\:")
@@ -370,6 +369,7 @@ def _read_only(connection: Connection, zone: ZoneInfo) -> None:
         case "postgresql":
             connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
             connection.execute(text(f"SET LOCAL TIME ZONE '{zone.key}'"))
+            connection.execute(text(f"SET LOCAL statement_timeout = {_PATIENCE_S * 1000}"))
         case "mysql" | "mariadb":
             connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         case "sqlite":
@@ -377,6 +377,24 @@ def _read_only(connection: Connection, zone: ZoneInfo) -> None:
             connection.exec_driver_sql("BEGIN")
         case "oracle":
             connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+
+
+# What is wrong with the database or with our rights, not with the query. PostgreSQL: classes of SQLSTATE (connection,
+# transaction rollback, resources, intervention, system) and insufficient privilege; MariaDB and MySQL: error numbers of
+# lost connections, lock waits, deadlocks, interruption, denied access and time limits; SQLite: words.
+_PASSING_STATES = ("08", "40", "42501", "53", "55", "57", "58")
+_PASSING_NUMBERS = frozenset({1044, 1045, 1142, 1143, 1205, 1213, 1317, 1969, 2006, 2013, 3024})
+_PASSING_WORDS = re.compile(r"locked|busy|disk I/O|not a database|malformed|disk is full", re.IGNORECASE)
+
+
+def _passes(error: DBAPIError) -> bool:
+    original = error.orig
+    state, first = getattr(original, "sqlstate", None), next(iter(getattr(original, "args", ())), None)
+    if isinstance(state, str):
+        return state.startswith(_PASSING_STATES)
+    if isinstance(first, int):
+        return first in _PASSING_NUMBERS
+    return isinstance(error, DatabaseError) and _PASSING_WORDS.search(str(original)) is not None
 
 
 def _unreachable(error: SQLAlchemyError) -> ErpError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from emailketing.model import Envelope, Event, Mailing, Recipient, State
+from emailketing.model import Envelope, Event, Mailing, Recipient, State, document_text
 
 _LONGEST = {"document": 120, "version": 60}  # what a message key has room for
 
@@ -23,15 +23,17 @@ class BadRow:
 def event(mailing: Mailing, row: Mapping[str, Any]) -> Event | BadRow:
     """One row of a notification's query as an event, or what is wrong with the row."""
     document, changed_at = row["document"], row["changed_at"]
-    version = "1" if row.get("version") is None else str(row["version"])
-    if document is None or not str(document).strip():
+    version = "1" if row.get("version") is None else document_text(row["version"])
+    if document is None or not document_text(document):
         return BadRow(row, "document is empty: a row without an identity cannot be told apart from another")
     if not isinstance(changed_at, datetime):
         return BadRow(row, f"changed_at of document {document!r} is {changed_at!r}, which is no time")
-    for name, value in (("document", str(document)), ("version", version)):
+    for name, value in (("document", document_text(document)), ("version", version)):
         if len(value) > _LONGEST[name]:
             return BadRow(row, f"{name} {value[:40]!r}… is longer than {_LONGEST[name]} characters")
-    return Event(mailing.name, str(document), version, changed_at, row, silent=bool(_truth(row.get("silent"))))
+    return Event(
+        mailing.name, document_text(document), version, changed_at, row, silent=bool(_truth(row.get("silent")))
+    )
 
 
 def with_lines(event: Event, lines: Mapping[str, list[dict[str, Any]]]) -> Event:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -151,6 +152,27 @@ def message_key(mailing: str, document: str, version: str, channel: str, address
 def key_parts(key: str) -> tuple[str, ...]:
     """The five parts of a message key, as they were given to `message_key`."""
     return tuple(unquote(part, errors="surrogatepass") for part in key.split(":"))
+
+
+def document_of(key: str) -> str:
+    """What a key shares with the keys of other addresses: mailing, document, version and channel."""
+    return key.rpartition(":")[0]
+
+
+def masked_key(key: str) -> str:
+    """A key for logs, its address masked."""
+    document, _, address = key.rpartition(":")
+    return f"{document}:{masked(unquote(address, errors='replace'))}"
+
+
+def document_text(value: Any) -> str:
+    """A document's number or id as text, whatever type a database gives it: 7, 7.0, Decimal('7.00') and ' 7 ' are '7'.
+
+    Texts stay as they are but for space around them: '007' and '7.0' are other documents than '7'.
+    """
+    if isinstance(value, float | Decimal) and value == int(value):
+        return str(int(value))
+    return str(value).strip()
 
 
 def message_id(key: str, domain: str) -> str:

@@ -18,16 +18,16 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import groupby, islice
 
 from emailketing import audience, events
 from emailketing.channels import Channel
 from emailketing.channels.wire import assemble
 from emailketing.erp import Erp, Reader
-from emailketing.errors import AuthoringError, ChannelDown, OutboxError, SqlError
+from emailketing.errors import AuthoringError, ChannelDown, IllegalTransition, OperationsError, OutboxError, SqlError
 from emailketing.model import (
     Claim,
     Content,
@@ -41,8 +41,9 @@ from emailketing.model import (
     Recipient,
     Sender,
     State,
-    chunks,
+    document_of,
     masked,
+    masked_key,
     message_id,
 )
 from emailketing.outbox import Backoff, Failure, Outbox, Pausing, Settlement
@@ -94,6 +95,7 @@ class Swept:
     states: Counter[State] = field(default_factory=Counter)
     mended: Counter[State] = field(default_factory=Counter)  # what became of messages that were held
     problems: list[str] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)  # why messages are held still, as was told when they were new
 
     @property
     def new(self) -> int:
@@ -131,8 +133,7 @@ def sweep_all(
         try:
             mended = mend(sweeper, mailing) if mending else Swept(mailing.name)
             swept = sweep(sweeper, mailing, begin)
-            swept.mended = mended.states
-            swept.problems = list(dict.fromkeys([*mended.problems, *swept.problems]))
+            swept.mended, swept.held = mended.states, mended.problems
         except AuthoringError as error:
             swept = Swept(mailing.name, problems=[str(error)])
         yield swept
@@ -181,7 +182,7 @@ def _pass(sweeper: Sweeper, mailing: Mailing, position: datetime, swept: Swept) 
             fresh = _fresh(sweeper, mailing, rows, swept, now)
         lines = reader.lines(mailing.name, _documents(event for event, _ in fresh.addressed.values()))
     cursor = {mailing.name: events.reach(fresh.newest, position, now)}
-    batches = chunks(list(fresh.addressed.values()), _PUT_AT_ONCE)
+    batches = _whole_documents(fresh.addressed.values())
     for number, batch in enumerate(batches, start=1):
         messages = [_message(sweeper, events.with_lines(event, lines), envelope, swept) for event, envelope in batch]
         # The cursor moves with the last messages: killed before, the next sweep finds the first ones known.
@@ -190,6 +191,16 @@ def _pass(sweeper: Sweeper, mailing: Mailing, position: datetime, swept: Swept) 
     if not batches and cursor[mailing.name] > position:
         sweeper.outbox.put([], cursor, now)
     return fresh.full
+
+
+def _whole_documents(addressed: Iterable[Addressed]) -> list[list[Addressed]]:
+    """Batches for the outbox. All messages of a document are put together: some of them would hide the others."""
+    batches: list[list[Addressed]] = [[]]
+    for _, together in groupby(addressed, key=lambda pair: (pair[0].document, pair[0].version)):
+        if len(batches[-1]) >= _PUT_AT_ONCE:
+            batches.append([])
+        batches[-1].extend(together)
+    return [batch for batch in batches if batch]
 
 
 def _documents(changed: Iterable[Event]) -> list[object]:
@@ -239,9 +250,13 @@ def _sift(
         for envelope in _envelopes(mailing, event, now)
     }
     known = sweeper.outbox.known(list(addressed))
-    swept.known += len(known)
+    # A document is told to the addresses it had when it was first seen. That a customer's address changes later is no
+    # news of his old documents; only who could not be reached at all is tried at his new address.
+    told_before = sweeper.outbox.addressed({document_of(key) for key in addressed if key not in known})
     for key, pair in addressed.items():
-        if key not in known:
+        if key in known or document_of(key) in told_before:
+            swept.known += 1
+        else:
             fresh.addressed.setdefault(key, pair)
 
 
@@ -258,10 +273,16 @@ def _message(sweeper: Sweeper, event: Event, envelope: Envelope, swept: Swept) -
         return Message(envelope)
     try:
         return freeze(sweeper, event, envelope)
+    except OperationsError:  # concerns every message, such as a sender's address that cannot be
+        raise
     except AuthoringError as error:
-        if str(error) not in swept.problems:
-            swept.problems.append(str(error))
-        return Message(replace(envelope, state=State.HELD, reason=str(error)))
+        problem = str(error)
+    except Exception as error:  # whatever a row brings about concerns its own message only
+        log.exception("message %s cannot be rendered", masked_key(envelope.key))
+        problem = f"cannot be rendered: {type(error).__name__}: {error}"
+    if problem not in swept.problems:
+        swept.problems.append(problem)
+    return Message(replace(envelope, state=State.HELD, reason=problem))
 
 
 def freeze(sweeper: Sweeper, event: Event, envelope: Envelope) -> Message:
@@ -282,29 +303,38 @@ def mend(sweeper: Sweeper, mailing: Mailing) -> Swept:
     A document that changed or vanished meanwhile has its own newer message or needs none: the held one is cancelled.
     """
     swept = Swept(mailing.name)
-    held = sweeper.outbox.unrendered(mailing.name)
-    if not held:
-        return swept
-    documents = sorted({envelope.document for envelope in held})
-    with sweeper.erp.reading() as reader:
-        found = _by_document(mailing, reader, documents)
-    now = sweeper.clock()
-    for envelope in held:
-        event = found.get((envelope.document, envelope.version))
-        if event is None:
-            why = "the document was changed or deleted in the ERP before it could be rendered"
-            sweeper.outbox.cancel(envelope.key, "eMailketing", why, now)
-            swept.states[State.CANCELLED] += 1
-            continue
-        message = _message(sweeper, event, replace(envelope, state=State.QUEUED, reason=""), swept)
-        if message.frozen is not None:
-            sweeper.outbox.fill(message, now)
-            swept.states[State.QUEUED] += 1
+    after = 0
+    while held := sweeper.outbox.unrendered(mailing.name, after):
+        after = held[-1].id
+        _mend(sweeper, mailing, [row.envelope for row in held], swept)
     return swept
 
 
-def _by_document(mailing: Mailing, reader: Reader, documents: Sequence[str]) -> dict[tuple[str, str], Event]:
-    rows = list(reader.documents(mailing.name, documents))
+def _mend(sweeper: Sweeper, mailing: Mailing, held: Sequence[Envelope], swept: Swept) -> None:
+    with sweeper.erp.reading() as reader:
+        found = _by_document(mailing, reader, held)
+    for envelope in held:
+        event = found.get((envelope.document, envelope.version))
+        if event is None:
+            _drop(sweeper, envelope, swept)
+            continue
+        message = _message(sweeper, event, replace(envelope, state=State.QUEUED, reason=""), swept)
+        if message.frozen is not None:
+            sweeper.outbox.fill(message, sweeper.clock())
+            swept.states[State.QUEUED] += 1
+
+
+def _drop(sweeper: Sweeper, envelope: Envelope, swept: Swept) -> None:
+    why = "the document was changed or deleted in the ERP before it could be rendered"
+    with suppress(IllegalTransition):  # a person was quicker
+        sweeper.outbox.cancel(envelope.key, "eMailketing", why, sweeper.clock())
+        swept.states[State.CANCELLED] += 1
+
+
+def _by_document(mailing: Mailing, reader: Reader, held: Sequence[Envelope]) -> dict[tuple[str, str], Event]:
+    since = min(envelope.event_at for envelope in held)
+    documents = sorted({envelope.document for envelope in held})
+    rows = list(reader.documents(mailing.name, documents, since))
     made = [item for row in rows if isinstance(item := events.event(mailing, row), Event)]
     lines = reader.lines(mailing.name, _documents(made))
     return {(item.document, item.version): events.with_lines(item, lines) for item in made}
@@ -399,10 +429,10 @@ class _Hand:
         try:
             for claim in claims:
                 self._open(gate)
-                if begun:  # where one message is no longer ours, neither are those after it, it may be
+                if begun:  # where one message is no longer ours, those after it may not be either
                     self.channel.announce(claim)
-                begun = _step(carrier, self.owner, last, claim.id)
-                last = None
+                settled, last = last, None
+                begun = _step(carrier, self.owner, settled, claim.id)
                 if not begun:
                     continue
                 receipt = self.channel.deliver(claim)
@@ -499,14 +529,21 @@ class _Gate:
 def _step(carrier: Carrier, owner: str, last: Settlement | None, begin: int | None) -> bool:
     """One step of the ledger; what was answered is held on to while the outbox's database comes back."""
     deadline = carrier.clock() + timedelta(seconds=carrier.lease_s / 2)
+    repeated = False
     while True:
         now = carrier.clock()
         try:
-            return carrier.outbox.step(owner, last, begin, now, carrier.lease_s)
+            begun = carrier.outbox.step(owner, last, begin, now, carrier.lease_s)
+            # The answer to a commit may have been lost: then the message is ours already, and waits to be sent.
+            return begun or (repeated and begin is not None and carrier.outbox.is_sending(owner, begin))
+        except IllegalTransition as error:  # settled meanwhile, by a person or a rescue: nothing to wait for
+            log.error("a receipt came too late to be recorded: %s", error)
+            last = None
         except OutboxError:
             if last is None or now >= deadline:
                 raise
             log.warning("the outbox does not answer; the receipt of message %s is kept and written again", last.id)
+            repeated = True
             time.sleep(0.5)
 
 

@@ -34,6 +34,11 @@ CHANNELS = ("email",)
 
 _declaring: ContextVar[list[Mailing]] = ContextVar("declaring", default=[])  # noqa: B039 nobody reads the default
 
+#: Whatever hangs for so long beyond its time, in a connection that is dead without saying so, is ended.
+_STUCK = timedelta(minutes=15)
+
+_SWEEP_DRAIN_S = 20.0  # a sweep that has much to send looks at the ERP in between
+
 _DRAIN_S = 45.0  # a drain started each minute ends before the next one begins
 
 
@@ -63,7 +68,8 @@ def notify(*mailings: Mailing) -> None:
     chosen = settings.load().sweep
     names = [mailing.name for mailing in mailings]
     sensor = ErpSensor(task_id="watch", mailings=names, poll_s=chosen.poll_s, wake_s=chosen.wake_s)
-    sensor >> SweepOperator(task_id="sweep", mailings=mailings)
+    longest = timedelta(seconds=chosen.linger_most_s) + _STUCK
+    sensor >> SweepOperator(task_id="sweep", mailings=mailings, execution_timeout=longest)
 
 
 class SweepOperator(BaseOperator):  # type: ignore[misc]
@@ -85,6 +91,8 @@ class SweepOperator(BaseOperator):  # type: ignore[misc]
             if swept.new or swept.first_look:
                 log.info("%s: %s", swept.mailing, told(swept))
             new[swept.mailing] = new.get(swept.mailing, 0) + swept.new
+            for problem in swept.held:
+                log.warning("still held: %s", problem)
             for problem in swept.problems:
                 if problem not in problems:
                     log.error("%s", problem)
@@ -96,12 +104,16 @@ class SweepOperator(BaseOperator):  # type: ignore[misc]
     def _looks(self, poll_s: float, linger_s: float, most_s: float) -> Iterator[Swept]:
         from emailketing import road, wiring
 
-        sweeper, carrier = wiring.sweeper(), wiring.carrier()
+        sweeper, carrier, connections = wiring.sweeper(), wiring.carrier(), settings.load().delivery.connections
+        down = ""
         began = quiet_since = time.monotonic()
         busy = False
         while True:
             swept = list(road.sweep_all(sweeper, self.mailings, mending=not busy))
-            delivered = road.deliver(carrier, Lane.INSTANT)
+            delivered = road.deliver(carrier, Lane.INSTANT, connections, _SWEEP_DRAIN_S)
+            if delivered.down and delivered.down != down:
+                log.warning("%s", delivered.down)
+            down = delivered.down
             yield from swept
             if any(one.new or one.mended for one in swept) or delivered.outcomes.total():
                 busy, quiet_since = True, time.monotonic()
@@ -119,7 +131,7 @@ def told(swept: Swept) -> str:
     return f"{swept.documents} documents changed, {states or 'nothing new'}"
 
 
-@task
+@task(execution_timeout=_STUCK)  # type: ignore[untyped-decorator]
 def tend_outbox() -> dict[str, int]:
     """Settle what a dead delivery left behind, end what is too old, and send what is due in every lane.
 

@@ -5,21 +5,20 @@ With CHAOS_POINT in the environment the process kills itself at that point of it
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 
 os.environ["_AIRFLOW__AS_LIBRARY"] = "1"
 
-import airflow.providers.smtp.hooks.smtp
-import alembic.command
-import psycopg
-import pymysql
+for _name in (
+    *("airflow.providers.smtp.hooks.smtp", "alembic.command", "psycopg", "pymysql"),
+    *("emailketing.road", "emailketing.tasks", "emailketing.wiring"),
+):
+    importlib.import_module(_name)
 
-import emailketing.road
-import emailketing.tasks
-import emailketing.wiring  # noqa: F401 imported for later
-from emailketing.__main__ import main
-from tests.chaos import doom
+from emailketing.__main__ import main  # noqa: E402
+from tests.chaos import doom  # noqa: E402
 
 
 def run(argv: list[str]) -> None:

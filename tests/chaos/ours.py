@@ -18,7 +18,7 @@ class Ours:
     Each filling's sweep is killed `sweep_kills` times. Each `cold_every`-th process is started from nothing.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         town: Town,
         warm: Warm,

@@ -46,9 +46,7 @@ def databases(request):
     ],
     ids=lambda value: getattr(value, "name", None),
 )
-def test_whoever_dies_anywhere_leaves_what_the_next_one_makes_good(
-    tmp_path, warm, databases, database, scenario, step
-):
+def test_whoever_dies_anywhere_leaves_what_the_next_one_makes_good(tmp_path, warm, databases, database, scenario, step):
     outcome = directed.die_everywhere(scenario, tmp_path, databases(database), warm, 1 if EVERY else step)
     print(f"{database}, {scenario.name}: {outcome.killed} kills at {outcome.points} points, {outcome.twice} sent twice")
     assert outcome.problems == []

@@ -1,4 +1,4 @@
-"""kill -9 at random instants: nothing is lost, and nothing is sent twice without a word. The long form: `make chaos`."""
+"""kill -9 at random instants: nothing is lost, nothing sent twice without a word. The long form: `make chaos`."""
 
 from __future__ import annotations
 

@@ -40,9 +40,7 @@ class Town:
         smtp = {"conn_type": "smtp", "host": "127.0.0.1", "port": port}
         self.env = {
             "AIRFLOW_CONN_ERP": json.dumps({"conn_type": "sqlite", "host": f"/{folder / 'erp.db'}".replace("//", "/")}),
-            "AIRFLOW_CONN_EMAILKETING": json.dumps(
-                {"conn_type": "generic", "extra": {"sqlalchemy_url": outbox_url}}
-            ),
+            "AIRFLOW_CONN_EMAILKETING": json.dumps({"conn_type": "generic", "extra": {"sqlalchemy_url": outbox_url}}),
             "AIRFLOW_CONN_SMTP": json.dumps({**smtp, "extra": {"disable_ssl": True, "disable_tls": True}}),
             "EMAILKETING_DAGS": str(STAGE / "dags"),
             "EMAILKETING_INCLUDE": str(STAGE / "include"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -16,7 +18,7 @@ import sqlalchemy as sa
 from emailketing import road
 from emailketing.channels.memory import Memory
 from emailketing.erp import Erp
-from emailketing.errors import ErpError
+from emailketing.errors import ErpError, OutboxError
 from emailketing.model import Mailing, Sender, State
 from emailketing.outbox import Outbox
 from emailketing.render import Renderer
@@ -40,12 +42,12 @@ class Office:
         self.erp.dispose()
         self.outbox.close()
 
-    def sweeper(self, outbox: Outbox) -> road.Sweeper:
+    def sweeper(self, outbox: Outbox, include: Path = STAGE / "include") -> road.Sweeper:
         """With an engine of its own on the ERP, as another process would have."""
         return road.Sweeper(
-            erp=Erp(sa.create_engine(self.erp_url, pool_pre_ping=True), STAGE / "include" / "sql", ZoneInfo("UTC")),
+            erp=Erp(sa.create_engine(self.erp_url, pool_pre_ping=True), include / "sql", ZoneInfo("UTC")),
             outbox=outbox,
-            renderer=Renderer(STAGE / "include", company=Company().model_dump()),
+            renderer=Renderer(include, company=Company().model_dump()),
             channels={"email": Memory()},
             sender=Sender("notes@company.example", "Notes"),
             overlap_s=self.overlap_s,
@@ -162,12 +164,14 @@ def test_the_commits_of_this_test_are_late_enough_to_be_missed_without_an_overla
     outbox.close()
 
 
-@pytest.mark.filterwarnings("ignore:<psycopg.ServerCursor:ResourceWarning")  # its connection is dead, so it cannot close
+@pytest.mark.filterwarnings(
+    "ignore:<psycopg.ServerCursor:ResourceWarning"
+)  # its connection is dead, so it cannot close
 def test_an_erp_that_breaks_off_in_mid_sweep_costs_nothing(office):
     """Each of many sweeps loses its connection to the ERP, at another statement or while it reads."""
     office.outbox.start("note", datetime.now(UTC), [], datetime.now(UTC))
     outbox = Outbox.open(office.outbox_url)
-    saved, broken = set(), 0
+    saved, failures = set(), []
     for fatal in range(1, 7):
         for count in range(3):
             document = f"D{fatal}-{count}"
@@ -175,16 +179,16 @@ def test_an_erp_that_breaks_off_in_mid_sweep_costs_nothing(office):
             with office.erp.begin() as connection:
                 connection.execute(sa.insert(notes), note(document, now()))
         sweeper = office.sweeper(outbox)
-        _break_off(office, sweeper.erp.engine, fatal)
+        _break_off(office, sweeper.erp.engine, fatal, "before_cursor_execute", "after_cursor_execute")
         before = outbox.cursor("note")
         try:
             road.sweep(sweeper, NOTE)
         except ErpError as error:
-            assert "does not answer" in str(error)
+            failures.append(str(error))
             assert outbox.cursor("note") == before
-            broken += 1
         sweeper.erp.engine.dispose()
-    assert broken >= 2
+    assert len(failures) >= 2
+    assert all("does not answer" in failure for failure in failures)
     sweeper = office.sweeper(outbox)
     road.sweep(sweeper, NOTE)
     assert office.told().keys() == saved
@@ -193,22 +197,75 @@ def test_an_erp_that_breaks_off_in_mid_sweep_costs_nothing(office):
     gc.collect()  # the dead cursors, while their warning is ignored
 
 
-def _break_off(office: Office, engine: sa.Engine, fatal: int) -> None:
-    """The server ends the connection of `engine` at its `fatal`-th statement: odd ones before it, even ones after."""
+def test_two_sweeps_that_mend_the_same_held_message_do_not_fail_one_another(office, tmp_path):
+    include = Path(shutil.copytree(STAGE / "include", tmp_path / "include"))
+    (include / "templates" / "note" / "text.txt.j2").write_text("{{ nobody }}")
+    office.outbox.start("note", datetime.now(UTC), [], datetime.now(UTC))
+    with office.erp.begin() as connection:
+        connection.execute(sa.insert(notes), note("HELD", now()))
+    one, two = office.sweeper(office.outbox, include), office.sweeper(office.outbox, include)
+    assert road.sweep(one, NOTE).states == {State.HELD: 1}
+    with office.erp.begin() as connection:
+        connection.execute(sa.delete(notes))
+    overtaken = []
+
+    def overtake(*_):
+        if not overtaken:
+            overtaken.append(road.mend(two, NOTE).states)
+
+    sa.event.listen(one.erp.engine, "after_cursor_execute", overtake)
+    road.mend(one, NOTE)
+    assert overtaken == [{State.CANCELLED: 1}]
+    assert office.told() == {"HELD": State.CANCELLED}
+    for sweeper in (one, two):
+        sweeper.erp.engine.dispose()
+
+
+@pytest.mark.parametrize("when", ["before_cursor_execute", "after_cursor_execute", "commit"])
+def test_an_outbox_that_breaks_off_in_mid_sweep_is_whole(office, when):
+    """The outbox's server ends the connection at each statement of a sweep; what was not committed is swept again."""
+    office.outbox.start("note", datetime.now(UTC), [], datetime.now(UTC))
+    saved, fatal, broken = set(), 0, 0
+    while broken == fatal:  # until a sweep has fewer statements
+        fatal += 1
+        saved |= (documents := {f"D{fatal}-{count}" for count in range(2)})
+        with office.erp.begin() as connection:
+            connection.execute(sa.insert(notes), [note(document, now()) for document in documents])
+        outbox = Outbox.open(office.outbox_url)
+        sweeper = office.sweeper(outbox)
+        _break_off(office, outbox._database.engine, fatal, when)
+        try:
+            road.sweep(sweeper, NOTE)
+        except OutboxError:
+            broken += 1
+        sweeper.erp.engine.dispose()
+        outbox.close()
+        assert office.told().keys() <= saved
+        assert all(office.outbox.frozen(row.key) for row in office.outbox.messages(limit=None))
+    assert broken >= 2
+    outbox = Outbox.open(office.outbox_url)
+    sweeper = office.sweeper(outbox)
+    road.sweep(sweeper, NOTE)
+    assert office.told().keys() == saved
+    sweeper.erp.engine.dispose()
+    outbox.close()
+
+
+def _break_off(office: Office, engine: sa.Engine, fatal: int, *when: str) -> None:
+    """The server ends the connection of `engine` at the `fatal`-th of the events `when`."""
     passed = [0]
 
     def pass_by(connection, *_):
         passed[0] += 1
-        if passed[0] != fatal:
-            return
-        raw = connection.connection.dbapi_connection
-        if engine.dialect.name == "postgresql":
-            end = f"SELECT pg_terminate_backend({raw.info.backend_pid})"
-        else:
-            end = f"KILL CONNECTION {raw.thread_id()}"
-        with office.erp.connect() as other:
-            other.exec_driver_sql(end)
-        time.sleep(0.1)
+        if passed[0] == fatal:
+            raw = connection.connection.dbapi_connection
+            if engine.dialect.name == "postgresql":
+                end = f"SELECT pg_terminate_backend({raw.info.backend_pid})"
+            else:
+                end = f"KILL CONNECTION {raw.thread_id()}"
+            with office.erp.connect() as other:
+                other.exec_driver_sql(end)
+            time.sleep(0.03)
 
-    sa.event.listen(engine, "before_cursor_execute", pass_by)
-    sa.event.listen(engine, "after_cursor_execute", pass_by)
+    for event in when:
+        sa.event.listen(engine, event, pass_by)

@@ -380,7 +380,11 @@ _EXPLANATIONS: tuple[tuple[type[BaseException], str, str], ...] = (
         "it closed the line",
         "Is TLS from the start (disable_ssl) set as its port wants?",
     ),
-    (ssl.SSLCertVerificationError, "its certificate is not trusted", "Renew it, install its authority, or use its name."),
+    (
+        ssl.SSLCertVerificationError,
+        "its certificate is not trusted",
+        "Renew it, trust its authority, or use its name.",
+    ),
     (ssl.SSLError, "TLS failed", "Set disable_ssl for STARTTLS (port 587), or disable_tls for TLS at once (port 465)."),
     (socket.gaierror, "its name is unknown", "Check the host of the Airflow Connection, and the name server."),
     (ConnectionRefusedError, "nothing listens there", "Start the server, or check host and port of the Connection."),

@@ -38,6 +38,18 @@ _MARIADB_SESSION = (
 )
 
 
+# A connection that is dead without saying so must not be waited for (seconds, but for tcp_user_timeout).
+_PATIENCE: dict[str, dict[str, Any]] = {
+    "postgresql": {
+        "connect_timeout": 10,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "tcp_user_timeout": 60_000,
+    },
+    "mysql": {"connect_timeout": 10, "read_timeout": 180, "write_timeout": 60},
+}
+
+
 def connect_outbox(url: str | sa.URL) -> sa.Engine:
     """An engine for `Outbox` on an SQLAlchemy URL; no connection is made yet.
 
@@ -53,7 +65,10 @@ def connect_outbox(url: str | sa.URL) -> sa.Engine:
 
 def _server(url: sa.URL) -> sa.Engine:
     # A plan that PostgreSQL made for an empty queue and keeps would read all of a long one: plan each time anew.
-    arguments = {"prepare_threshold": None} if url.get_backend_name() == "postgresql" else {}
+    arguments = dict(_PATIENCE.get(url.get_backend_name(), _PATIENCE["mysql"]))
+    if url.get_backend_name() == "postgresql":
+        arguments["prepare_threshold"] = None
+    arguments = {name: value for name, value in arguments.items() if name not in url.query}
     engine = sa.create_engine(url, isolation_level="READ COMMITTED", hide_parameters=True, connect_args=arguments)
     if url.get_backend_name() != "postgresql":
         sa.event.listen(engine, "connect", _set_up_mariadb)

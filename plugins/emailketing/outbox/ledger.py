@@ -8,7 +8,7 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from emailketing.model import Claim, Envelope, Frozen, Lane, Message, State
+from emailketing.model import Claim, Frozen, Lane, Message, State
 from emailketing.outbox import pause, people, reading, upkeep
 from emailketing.outbox.backoff import Settlement
 from emailketing.outbox.claim import bytes_of, lease
@@ -17,7 +17,7 @@ from emailketing.outbox.migrate import migrate
 from emailketing.outbox.pause import Failure, Pause, Wait
 from emailketing.outbox.people import Verdict
 from emailketing.outbox.put import Put, fill, put, start
-from emailketing.outbox.reading import Entry, Filter, Row
+from emailketing.outbox.reading import Entry, Filter, Row, Unrendered
 from emailketing.outbox.step import Stepper
 from emailketing.outbox.upkeep import Pruned, Rescued, until_none
 
@@ -83,9 +83,14 @@ class Outbox:
         """Insert the messages whose keys are new and move the cursors forward (never backward), in one transaction."""
         return self._database.write(partial(put, messages=messages, cursors=cursors, now=now))
 
-    def unrendered(self, mailing: str) -> list[Envelope]:
-        """The messages that are held because they could not be rendered (some 500 of them at most, the oldest)."""
-        return self._database.read(partial(reading.unrendered, mailing=mailing))
+    def addressed(self, documents: Iterable[str]) -> set[str]:
+        """Those of `documents` (see `model.document_of`) that have any message but an unaddressed one."""
+        documents = list(documents)
+        return self._database.read(partial(reading.addressed, documents=documents)) if documents else set()
+
+    def unrendered(self, mailing: str, after: int = 0) -> list[Unrendered]:
+        """Some 500 messages, with ids above `after`, that are held because they could not be rendered."""
+        return self._database.read(partial(reading.unrendered, mailing=mailing, after=after))
 
     def fill(self, message: Message, now: datetime) -> None:
         """Give a message that is held without bytes its bytes, and queue it."""
@@ -111,6 +116,10 @@ class Outbox:
         Raises IllegalTransition, nothing done, when `settled` is not this owner's attempt.
         """
         return self._stepper.step(owner, settled, begin, now, lease_s)
+
+    def is_sending(self, owner: str, number: int) -> bool:
+        """Whether `owner` is sending the message with this id, as a step did whose answer was lost."""
+        return self._database.read(partial(reading.is_sending, owner=owner, number=number))
 
     def release(self, owner: str) -> int:
         """Give back what `owner` has claimed and not begun; how many. For a clean end before all was sent."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from emailketing.model import Envelope, Frozen, Lane, OnUnknown, Recipient, State, chunks, message_key
+from emailketing.model import Envelope, Frozen, Lane, OnUnknown, Recipient, State, chunks, document_of, message_key
 from emailketing.outbox.claim import frozen_by_id
 from emailketing.outbox.fit import identity
 from emailketing.outbox.schema import WIDTHS, baseline, content, cursor, history, message
@@ -111,13 +111,38 @@ def in_baseline(connection: sa.Connection, mailing: str, candidates: Iterable[tu
     return {pair for key, pair in stored.items() if key in found}
 
 
-def unrendered(connection: sa.Connection, mailing: str) -> list[Envelope]:
-    """The envelopes of a mailing's messages that are held because they have no bytes."""
+@dataclass(frozen=True, slots=True)
+class Unrendered:
+    """A message that is held because it has no bytes, as the envelope that it was."""
+
+    id: int
+    envelope: Envelope
+
+
+def unrendered(connection: sa.Connection, mailing: str, after: int) -> list[Unrendered]:
+    """A mailing's messages with ids above `after` that are held because they have no bytes, the oldest first."""
     bare = ~sa.exists().where(content.c.message == message.c.id)
     # A literal, or no plan would use the index of the open states.
     held: sa.ColumnElement[str] = sa.literal_column(f"'{State.HELD}'")
-    query = sa.select(message).where(message.c.state == held, message.c.mailing == identity("mailing", mailing), bare)
-    return [_envelope(_row(row)) for row in connection.execute(query.order_by(message.c.id).limit(CHUNK))]
+    mine = (message.c.mailing == identity("mailing", mailing), message.c.id > after)
+    query = sa.select(message).where(message.c.state == held, *mine, bare).order_by(message.c.id).limit(CHUNK)
+    return [Unrendered(row.id, _envelope(_row(row))) for row in connection.execute(query)]
+
+
+def addressed(connection: sa.Connection, documents: Iterable[str]) -> set[str]:
+    """Those of `documents` (the beginnings of keys, see `model.document_of`) that are addressed to somebody."""
+    found = set[str]()
+    for chunk in chunks(sorted(documents), 100):
+        ranges = [sa.and_(message.c.key >= f"{each}:", message.c.key < f"{each};") for each in chunk]  # ; follows :
+        query = sa.select(message.c.key).where(sa.or_(*ranges), message.c.state != State.UNADDRESSED.value)
+        found.update(document_of(key) for key in connection.execute(query).scalars())
+    return found
+
+
+def is_sending(connection: sa.Connection, owner: str, number: int) -> bool:
+    """Whether `owner` is sending the message with this id."""
+    mine = (message.c.id == number, message.c.lease_owner == owner, message.c.state == State.SENDING.value)
+    return bool(connection.execute(sa.select(sa.exists().where(*mine))).scalar())
 
 
 def _envelope(row: Row) -> Envelope:

@@ -43,6 +43,8 @@ def _locked(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
         message.c.state,
         message.c.on_unknown,
         message.c.attempts,
+        message.c.expires_at,
+        message.c.reason,
     )
     lease = (message.c.lease_owner, message.c.lease_until)
     return sa.select(*columns, *lease).where(condition).limit(CHUNK).with_for_update(skip_locked=True)
@@ -84,7 +86,7 @@ def strand(connection: sa.Connection, now: datetime) -> int:
 def decide(connection: sa.Connection, retry_at: datetime, attempts: int, now: datetime) -> list[Rescued]:
     """The policy speaks for one chunk of unknown messages of which it has not spoken yet."""
     rows = connection.execute(_locked(sa.and_(standing(State.UNKNOWN), message.c.next_attempt_at.is_not(None)))).all()
-    why_left = {row.id: _why_left(row, attempts) for row in rows}
+    why_left = {row.id: _why_left(row, attempts, retry_at) for row in rows}
     again = [row for row in rows if not why_left[row.id]]
     left = [row for row in rows if why_left[row.id]]
     move(connection, [_again(row, retry_at, now) for row in again])
@@ -105,11 +107,13 @@ def _again(row: Any, retry_at: datetime, now: datetime) -> Move:
     return Move(row.id, row.key, State.UNKNOWN, State.QUEUED, now, "policy", AGAIN, columns)
 
 
-def _why_left(row: Any, attempts: int) -> str:
+def _why_left(row: Any, attempts: int, retry_at: datetime) -> str:
     if row.on_unknown == OnUnknown.NEVER:
         return "may have arrived; this mailing is never sent again in doubt"
     if row.attempts >= attempts:
         return f"may have arrived; all {row.attempts} attempts are used up"
+    if row.expires_at is not None and row.expires_at <= retry_at:
+        return "may have arrived; too old to be sent again"
     return ""
 
 
@@ -117,9 +121,13 @@ def expire(connection: sa.Connection, now: datetime) -> int:
     """One chunk of waiting messages that have become too old; how many."""
     waiting = standing(*sources(State.EXPIRED))
     rows = connection.execute(_locked(sa.and_(waiting, message.c.expires_at <= now, _not_leased(now)))).all()
-    detail = "too old to help anybody"
-    move(connection, [Move(row.id, row.key, State(row.state), State.EXPIRED, now, "expired", detail) for row in rows])
+    moves = [Move(row.id, row.key, State(row.state), State.EXPIRED, now, "expired", _too_old(row)) for row in rows]
+    move(connection, moves)
     return len(rows)
+
+
+def _too_old(row: Any) -> str:
+    return f"too old to help anybody{'; an earlier attempt may have arrived' if row.reason == AGAIN else ''}"
 
 
 _ENDED = sa.or_(

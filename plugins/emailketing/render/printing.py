@@ -58,15 +58,27 @@ class Printer:
         fetcher = _Fetcher(self._include, {picture.sha256: picture for picture in pictures})
         base = f"{self._include.resolve().as_uri()}/"
         try:
-            document = HTML(string=html, base_url=base, url_fetcher=fetcher).render(
+            document = HTML(string=_breakable(html), base_url=base, url_fetcher=fetcher).render(
                 font_config=FontConfiguration(), **_OPTIONS
             )
             data = document.write_pdf(**_OPTIONS)
         except FatalURLFetchingError as error:
             raise fetcher.refused or TemplateError(str(error)) from None
+        except Exception as error:
+            raise TemplateError(f"The sheet cannot be laid out: {type(error).__name__}: {error}") from error
         if fetcher.refused:
             raise fetcher.refused
         return Attachment(file_name(document.metadata.title or ""), "application/pdf", data)
+
+
+def _breakable(html: str) -> str:
+    """The HTML with places to break in very long words: without them the layout's time grows with their square."""
+    head, body, rest = html.partition("<body")
+    text = re.compile(r">[^<]+")
+    return head + body + text.sub(lambda match: _LONG_WORD.sub("\\g<0>\u200b", match[0]), rest)
+
+
+_LONG_WORD = re.compile(r"[^\s<>&;\u200b]{60}")
 
 
 class _Fetcher(URLFetcher):  # type: ignore[misc]

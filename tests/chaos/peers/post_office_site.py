@@ -27,9 +27,9 @@ settings.configure(
 )
 django.setup()
 
-from django.core.management import call_command
-from post_office import mail
-from post_office.models import STATUS, Email
+from django.core.management import call_command  # noqa: E402 Django is set up first
+from post_office import mail  # noqa: E402
+from post_office.models import STATUS, Email  # noqa: E402
 
 BODY = "Su pedido salió hoy del depósito. " * 40
 
