@@ -16,6 +16,7 @@ from tests import servers
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[1]
+STAGE = HERE / "stage" / "include"
 
 
 @contextmanager
