@@ -112,6 +112,7 @@ def demonstrate(scene: Scene, count: int) -> int:
     rows = _ledger(scene)
     arrivals = [_arrival(scene, one, rows) for one in saved]
     _print_table(arrivals)
+    _say("look at var/demo; `bin/emailketing outbox list` tells of each message; `make up` keeps everything running")
     return 0 if all(arrival.complete for arrival in arrivals) else 1
 
 
@@ -120,14 +121,23 @@ def stay(scene: Scene, every_s: float) -> int:
     command = [sys.executable, "-m", "demo.simulate", scene.erp, "--every", str(every_s)]
     scene.stage.start("simulator", command)
     _say(f"an operator saves a document every {every_s:.0f} s; purchase orders are mailed. Ctrl-C ends everything.")
-    read = 0
+    read = told = 0
     while True:
+        told = _tell_saved(scene, told)
         caught, read = read_log(scene.log, read)
         for mail in caught:
             at = mail.at.astimezone()
             print(f"{at:%H:%M:%S} accepted  {', '.join(mail.recipients)}  {mail.subject}", flush=True)
         scene.stage.check()
         time.sleep(0.5)
+
+
+def _tell_saved(scene: Scene, told: int) -> int:
+    """Print what the operator did since line `told` of his log; how many lines there are now."""
+    lines = (scene.stage.logs / "simulator.log").read_text(errors="replace").splitlines()
+    for line in lines[told:]:
+        print(f"         saved     {line[9:]}", flush=True)
+    return len(lines)
 
 
 @dataclass(frozen=True)

@@ -172,7 +172,8 @@ class Stage:
 
     def _listen(self) -> None:
         for number in SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or a shell's background job
+            # nohup's wish is heeded. That a shell ignores SIGINT for its background jobs is not: it is how one ends us.
+            if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 self._handlers[number] = signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 the signature of a handler

@@ -1,7 +1,7 @@
 """Real database servers for the tests: started on free loopback ports, ended by their pid, kept in a temporary folder.
 
-Unless asked for, durability is switched off (no fsync): the folder lives no longer than the test run. Should the test run be killed, the
-servers end with it (parent-death signal).
+Unless asked for, durability is switched off (no fsync): the folder lives no longer than the test run. Should the test
+run be killed, the servers end with it (parent-death signal).
 """
 
 from __future__ import annotations

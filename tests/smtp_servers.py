@@ -41,6 +41,13 @@ class Stall:
 
 
 @dataclass(frozen=True)
+class Crawl:
+    """In the body: rest for `seconds` after every 1,000 lines."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Accepted:
     """One message as the server took it."""
 
@@ -253,7 +260,7 @@ class _Conversation:
             raise _Gone
         if isinstance(action, Stall):
             self.server.stall(action.seconds)
-        elif action is not None:
+        elif isinstance(action, str):
             self._say(action)
             raise _Gone
         lines = []
@@ -261,6 +268,8 @@ class _Conversation:
             if not line:
                 raise _Gone
             lines.append(line.removeprefix(b"."))
+            if isinstance(action, Crawl) and len(lines) % 1000 == 0:
+                self.server.stall(action.seconds)
         return b"".join(lines)
 
     def _dot(self, data):
@@ -280,7 +289,7 @@ class _Conversation:
         self._act("dot", "250 2.0.0 queued")
         match self.server.next_action("idle"):
             case None:
-                pass
+                return None
             case "<drop>":
                 raise _Gone
             case text:

@@ -18,7 +18,7 @@ from emailketing.erp import Erp
 from emailketing.model import Lane, Mailing, Sender
 from emailketing.outbox import Backoff, Filter, Outbox
 from emailketing.render import Renderer
-from emailketing.settings import Company
+from emailketing.settings import load
 
 ORDER = Mailing("purchase_order", expires_after_s=7 * 86400)
 SENDER = Sender("avisos@petroleradeleste.example", "Petrolera del Este S.A.")
@@ -53,7 +53,7 @@ class Town:
         self.sweeper = road.Sweeper(
             erp=Erp(sa.create_engine(erp_url), include / "sql", ZoneInfo("America/Asuncion")),
             outbox=self.outbox,
-            renderer=Renderer(include, company=Company().model_dump()),
+            renderer=Renderer(include, company=load().company.model_dump()),
             channels={"email": self.channel},
             sender=SENDER,
             overlap_s=900,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emailketing import settings
-from emailketing.errors import AuthoringError, EmailketingError, OperationsError, nearest
+from emailketing.errors import AuthoringError, EmailketingError, OperationsError, SettingsError, nearest
 from emailketing.model import Content, Lane, Mailing, Outcome, Recipient, State
 
 if TYPE_CHECKING:
@@ -48,6 +48,10 @@ def _told() -> Iterator[None]:
         yield
     except EmailketingError as error:
         raise Problem(error) from error
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from error
 
 
 def _command(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -82,8 +86,10 @@ def check(names: Sequence[str]) -> None:
     Queries run (without sending anything) against the live ERP; templates are rendered with its newest document.
     """
     problems = [*_checked("settings", settings.load)]
+    problems += _checked("company and sender", _identity)
     mailings: dict[str, Mailing] = {}
-    problems += _checked("DAG files", lambda: mailings.update(_mailings(())))
+    problems += _checked("DAG files", lambda: _declared_into(mailings))
+    problems += _checked("connection erp", _erp_answers)
     for mailing in _chosen(mailings, names):
         problems += _checked(f"mailing {mailing.name}", _mailing_check(mailing))
     problems += _checked("connection emailketing (outbox)", _outbox_counts)
@@ -100,6 +106,33 @@ def _checked(what: str, act: Callable[[], object]) -> list[EmailketingError]:
         return [error]
     click.echo(f"{OK} {what}{f': {result}' if isinstance(result, str) else ''}")
     return []
+
+
+def _declared_into(mailings: dict[str, Mailing]) -> str:
+    mailings.update(_mailings(()))
+    if not mailings:
+        raise SettingsError(
+            f"No mailing is declared in {settings.load().dags}.",
+            hint="docs/connect-your-erp.md has the line that declares one; EMAILKETING_DAGS names the folder.",
+        )
+    return ", ".join(mailings)
+
+
+def _erp_answers() -> str:
+    from emailketing import wiring
+
+    with wiring.erp().reading():
+        return "the database answers"
+
+
+def _identity() -> str:
+    chosen = settings.load()
+    if not chosen.company.name or chosen.sender.address.endswith("@localhost"):
+        raise SettingsError(
+            "Nobody says in whose name messages go out.",
+            hint=f"Set company.name and sender.address in {settings.settings_file()}.",
+        )
+    return f"{chosen.company.name} <{chosen.sender.address}>"
 
 
 def _mailing_check(mailing: Mailing) -> Callable[[], str]:
@@ -227,7 +260,7 @@ def deliver(lane: str | None, connections: int | None, until_empty: bool, now: b
         done = road.deliver(carrier, Lane(lane) if lane else None, side_by_side, heed_pauses=not now)
         total.outcomes.update(done.outcomes)
         if house["rescued"]:
-            click.echo(f"{house['rescued']} messages of a dead delivery were settled by their policy")
+            click.echo(f"settled by their policy, after a delivery died: {house['rescued']}")
         if not until_empty or not _open(lane):
             break
         if done.down not in ("", said):
@@ -235,9 +268,25 @@ def deliver(lane: str | None, connections: int | None, until_empty: bool, now: b
             click.echo(said)
         now = False
         time.sleep(1.0)
-    click.echo(", ".join(f"{count} {outcome}" for outcome, count in total.outcomes.items()) or "nothing was due")
+    if told := ", ".join(f"{count} {outcome}" for outcome, count in total.outcomes.items()):
+        click.echo(told)
+    elif not done.down:
+        click.echo("nothing was due")
+    _tell_leased()
     if done.down:
         raise Problem(OperationsError(done.down))
+
+
+def _tell_leased() -> None:
+    """Say what another delivery holds: it may be at work, or dead, and then nothing need be done but wait."""
+    from emailketing import road, wiring
+
+    held = wiring.outbox().leased(road.utc_now())
+    if held.count:
+        click.echo(
+            f"{held.count} more are in the hands of another delivery; should it be dead, they go on by themselves "
+            f"after {held.until:%H:%M:%S} UTC"
+        )
 
 
 def _open(lane: str | None) -> bool:
@@ -277,7 +326,10 @@ def send_test(name: str, to: str, document: str, language: str) -> None:
 
 @main.group()
 def outbox() -> None:
-    """The ledger: every message, its state, its history, and what a person may do about it."""
+    """The ledger: every message, its state, its history, and what a person may do about it.
+
+    A KEY is a message's key or its number, as `outbox list` shows them.
+    """
 
 
 _json = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
@@ -308,19 +360,8 @@ def list_messages(states: Sequence[str], as_json: bool, limit: int | None, **fil
         _print_json(map(asdict, rows))
     else:
         _table(
-            ["created (UTC)", "mailing", "document", "address", "state", "tries", "reason"],
-            [
-                [
-                    f"{r.created_at:%Y-%m-%d %H:%M:%S}",
-                    r.mailing,
-                    r.document,
-                    r.address,
-                    r.state,
-                    str(r.attempts),
-                    r.reason,
-                ]
-                for r in rows
-            ],
+            ["no.", "created (UTC)", "state", "tries", "key", "reason"],
+            [[str(r.id), f"{r.created_at:%Y-%m-%d %H:%M:%S}", r.state, str(r.attempts), r.key, r.reason] for r in rows],
         )
 
 
@@ -340,8 +381,8 @@ def show(key: str, eml: Path | None, as_json: bool) -> None:
         for name, value in asdict(row).items():
             click.echo(f"{name:>16}  {'' if value is None else value}")
     if eml:
-        eml.write_bytes(road.wire(wiring.outbox(), key))
-        click.echo(f"written to {eml}")
+        eml.write_bytes(road.wire(wiring.outbox(), row.key))
+        click.echo(f"written to {eml}", err=True)
 
 
 def _standing(key: str) -> Row:
@@ -349,7 +390,7 @@ def _standing(key: str) -> Row:
 
     row = wiring.outbox().message(key)
     if row is None:
-        raise OperationsError(f"There is no message {key} in the outbox.", hint="`outbox list` shows them.")
+        raise OperationsError(f"There is no message {key} in the outbox.", hint="`outbox list` shows numbers and keys.")
     return row
 
 
@@ -361,7 +402,7 @@ def history(key: str, as_json: bool) -> None:
     """Every change of a message's state, with time and cause."""
     from emailketing import wiring
 
-    changes = wiring.outbox().history(key)
+    changes = wiring.outbox().history(_standing(key).key)
     if as_json:
         _print_json(map(asdict, changes))
     else:
@@ -428,7 +469,7 @@ def resend(key: str, why: str, by: str) -> None:
     """Send a message again, byte for byte, with the same Message-ID."""
     from emailketing import road, wiring
 
-    wiring.outbox().resend(key, by, why, road.utc_now())
+    wiring.outbox().resend(_standing(key).key, by, why, road.utc_now())
     click.echo("queued again; the next delivery sends it")
 
 
@@ -441,7 +482,7 @@ def cancel(key: str, why: str, by: str) -> None:
     """Take a message back that was not sent yet."""
     from emailketing import road, wiring
 
-    wiring.outbox().cancel(key, by, why, road.utc_now())
+    wiring.outbox().cancel(_standing(key).key, by, why, road.utc_now())
     click.echo("cancelled")
 
 
@@ -456,7 +497,7 @@ def settle(key: str, verdict: str, why: str, by: str) -> None:
     from emailketing import road, wiring
     from emailketing.outbox import Verdict
 
-    wiring.outbox().settle_unknown(key, Verdict(verdict), by, why, road.utc_now())
+    wiring.outbox().settle_unknown(_standing(key).key, Verdict(verdict), by, why, road.utc_now())
     click.echo(_standing(key).state)
 
 
@@ -488,6 +529,9 @@ def _cell(value: Any) -> str:
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    if not rows:
+        click.echo("nothing there")
+        return
     from rich.console import Console
     from rich.table import Table
 

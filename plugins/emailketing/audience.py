@@ -17,6 +17,7 @@ from emailketing.model import Recipient
 #: The column of a notification's row that holds a channel's address.
 ADDRESS_COLUMN = {"email": "email", "phone": "phone"}
 
+_BREAK = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 _LONGEST = 254  # an address path of SMTP, RFC 5321 4.5.3.1.3 less the brackets
 
 
@@ -29,10 +30,18 @@ class Addressee:
 
 
 def addressed_by_row(row: Mapping[str, Any], channel: str) -> list[Addressee]:
-    """Whom a row addresses by this channel: the column may hold several addresses, parted by ; or , or spaces."""
+    """Whom a row addresses by this channel: the column may hold several addresses, parted by ; or , or spaces.
+
+    A line break within it makes it unusable as a whole: nobody can tell one address that was torn from two, or from
+    header lines that somebody smuggled in.
+    """
     column = ADDRESS_COLUMN[channel]
     name, language = _clean(row.get("name")), _clean(row.get("language"))
     raw = _clean(row.get(column))
+    if _BREAK.search(str(row.get(column) or "").strip()):
+        shown = raw[:_LONGEST]
+        reason = f"{column} holds a line break or another control character: {shown!r}; part addresses by ';'"
+        return [Addressee(Recipient(shown, name, language), reason)]
     found = [part.strip("<>") for part in re.split(r"[;,\s]+", raw) if part.strip("<>")]
     if not found:
         reason = f"the row gives no column {column!r}" if column not in row else f"{column} is empty in the ERP"

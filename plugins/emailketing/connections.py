@@ -21,6 +21,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -71,12 +72,15 @@ class Link:
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-def engine(name: str) -> Engine:
+def engine(name: str, *, must_exist: bool = False) -> Engine:
     """An engine on the database of the Airflow Connection `name`.
 
-    Raises SettingsError; whether the database answers shows at the first query.
+    Raises SettingsError; whether a server answers shows at the first query. With `must_exist` a SQLite file that is not
+    there is an error, too: SQLite would make an empty one.
     """
     address = url(name)
+    if must_exist and address.get_backend_name() == "sqlite" and not Path(address.database or "").is_file():
+        raise SettingsError(f"There is no database file {address.database}.", hint=_where(name))
     try:
         return create_engine(address, pool_pre_ping=True, hide_parameters=True, connect_args=_connect_args(address))
     except ImportError as error:

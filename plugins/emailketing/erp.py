@@ -47,6 +47,7 @@ _LIST_DEFAULT = 30_000
 _PATIENCE_S = 120  # a query of the sweep that takes longer is ended where the database can do so
 
 _BEGINNING = datetime(1900, 1, 1, tzinfo=UTC)
+_END = datetime(9999, 12, 31, tzinfo=UTC)
 
 _WORDS = re.compile(
     r"""(?P<kept> '(?:[^']|'')*' | "(?:[^"]|"")*" | `[^`]*` | --[^\n]* | /\*.*?\*/ )
@@ -282,7 +283,10 @@ class Reader:
         moment = _moment(value)
         if moment is None:
             return value
-        return (moment if moment.tzinfo else moment.replace(tzinfo=self._erp.zone)).astimezone(UTC)
+        try:
+            return (moment if moment.tzinfo else moment.replace(tzinfo=self._erp.zone)).astimezone(UTC)
+        except OverflowError:  # the last hours of the year 9999, with which some ERPs say "for ever"
+            return _END
 
     def _explained(self, query: Query, error: DBAPIError) -> Exception:
         if error.connection_invalidated or isinstance(error, InterfaceError) or _passes(error):
@@ -313,8 +317,9 @@ class Diagnosis:
 
     def error(self) -> Exception:
         """The error to raise: SqlError for what the author wrote, ErpError for what the database does."""
-        column = _first(self._COLUMN.search(self._message))
-        if re.search(rf"changes\.({'|'.join(REQUIRED)})", self._message):
+        complaint = self._COLUMN.search(self._message)
+        column = _first(complaint)
+        if complaint and f"changes.{column}" in complaint[0]:  # as the sweep's wrapping names it
             message = f"the query gives no column {column!r}."
             return self._sql_error(message, None, f"{nearest(column, self._columns())} Name one with AS {column}.")
         if column:

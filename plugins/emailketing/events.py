@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -45,7 +46,8 @@ def envelope(mailing: Mailing, event: Event, channel: str, recipient: Recipient,
     """The envelope of one message; already expired when the event is too old to help anybody."""
     expires_at = None
     if mailing.expires_after_s is not None:
-        expires_at = event.changed_at + timedelta(seconds=mailing.expires_after_s)
+        with suppress(OverflowError):  # a document dated in the year 9999 never becomes too old
+            expires_at = event.changed_at + timedelta(seconds=mailing.expires_after_s)
     late = expires_at is not None and expires_at <= now
     return Envelope(
         mailing=mailing.name,

@@ -30,13 +30,13 @@ class Section(BaseModel):
 class Company(Section):
     """Who sends: printed on every document and mail."""
 
-    name: str = Field("Petrolera del Este S.A.", description="The company's name.")
-    tax_id: str = Field("80012345-6", description="Tax number (RUC), printed on documents.")
-    address: str = Field("Avda. San Blas 1250\nCiudad del Este, Paraguay", description="Postal address, one line each.")
-    phone: str = Field("+595 61 500 700", description="Telephone, printed on documents.")
-    email: str = Field("contacto@petroleradeleste.example", description="Where people may ask.")
+    name: str = Field("", description="The company's name.")
+    tax_id: str = Field("", description="Tax number (RUC), printed on documents.")
+    address: str = Field("", description="Postal address; \\n parts its lines.")
+    phone: str = Field("", description="Telephone, printed on documents.")
+    email: str = Field("", description="Where people may ask.")
     website: str = Field("", description="Web address, printed when not empty.")
-    logo: str = Field("assets/logo.svg", description="Logo, a PNG or SVG file relative to include/; empty for none.")
+    logo: str = Field("", description="Logo, a PNG or SVG file relative to include/; empty for none.")
     territory: str = Field("PY", description="ISO 3166 code; makes 'es' into 'es_PY' for numbers and dates.")
     language: str = Field("es", description="Language of recipients for whom the ERP names none.")
     timezone: str = Field("America/Asuncion", description="The company's timezone, for dates shown to people.")
@@ -47,11 +47,16 @@ class Company(Section):
     def _known_zone(cls, value: str) -> str:
         return _zone(value)
 
+    @field_validator("address")
+    @classmethod
+    def _lines(cls, value: str) -> str:
+        return value.replace("\\n", "\n")  # as an environment variable has to write it
+
 
 class Outgoing(Section):
     """In whose name messages go out."""
 
-    address: str = Field("avisos@petroleradeleste.example", description="From address and envelope sender.")
+    address: str = Field("emailketing@localhost", description="From address and envelope sender.")
     name: str = Field("", description="Name beside the From address; the company's when empty.")
     reply_to: str = Field("", description="Where answers go; the From address when empty.")
 
@@ -82,7 +87,9 @@ class Delivery(Section):
     batch: int = Field(100, ge=1, description="Messages that a delivery process claims at once.")
     connections: int = Field(1, ge=1, description="SMTP connections that one drain opens side by side.")
     lease_s: float = Field(
-        300.0, gt=0, description="How long a claim holds; a process silent for longer counts as dead."
+        300.0,
+        gt=0,
+        description="How long a claim holds, at least twelve time-outs; a process silent for longer counts as dead.",
     )
     timeout_s: float = Field(30.0, gt=0, description="How long the server may take for one answer.")
     attempts: int = Field(12, ge=1, description="Attempts before a message is given up as refused.")

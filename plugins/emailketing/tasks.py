@@ -21,7 +21,7 @@ from airflow.sdk import BaseOperator, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from emailketing import settings
-from emailketing.errors import AuthoringError, ChannelDown, DeclarationError, nearest
+from emailketing.errors import AuthoringError, ChannelDown, DeclarationError, SettingsError, nearest
 from emailketing.model import Lane, Mailing
 from emailketing.sensors import ErpSensor
 
@@ -49,6 +49,8 @@ def notification(name: str, *, channels: Sequence[str] = ("email",), expires_aft
     Raises DeclarationError, with the line of the DAG file, when there is no such query, template or channel.
     """
     include = settings.load().include
+    if not include.is_dir():
+        raise SettingsError(f"There is no folder {include}.", hint="EMAILKETING_INCLUDE names the include folder.")
     _known("query", name, [path.name.removesuffix(".sql") for path in include.glob("sql/**/*.sql")])
     _known("template folder", name, [path.name for path in include.glob("templates/*") if path.is_dir()])
     for channel in channels:
@@ -170,6 +172,8 @@ def declared(folder: Path) -> dict[str, Mailing]:
 
     Raises DeclarationError with file and line for a file that cannot be imported.
     """
+    if not folder.is_dir():
+        raise SettingsError(f"There is no folder {folder}.", hint="EMAILKETING_DAGS names the folder of the DAG files.")
     mailings: list[Mailing] = []
     token = _declaring.set(mailings)
     try:

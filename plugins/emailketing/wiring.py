@@ -23,7 +23,7 @@ from emailketing.road import Carrier, Sweeper
 def erp() -> Erp:
     """The ERP of the connection `erp`, with the queries of include/sql."""
     chosen = settings.load()
-    return Erp(connections.engine("erp"), chosen.include / "sql", ZoneInfo(chosen.sweep.erp_timezone))
+    return Erp(connections.engine("erp", must_exist=True), chosen.include / "sql", ZoneInfo(chosen.sweep.erp_timezone))
 
 
 @cache
@@ -36,7 +36,7 @@ def outbox() -> Outbox:
 def renderer() -> Renderer:
     """The templates of the include folder, with the company's identity."""
     chosen = settings.load()
-    return Renderer(chosen.include, company=chosen.company.model_dump())
+    return Renderer(chosen.include, company=chosen.company.model_dump(), shared=settings.PROJECT / "include")
 
 
 def email() -> Channel:
@@ -88,7 +88,7 @@ def carrier(told: Callable[[Claim, Receipt], None] | None = None) -> Carrier:
         channel=email,
         backoff=backoff(),
         batch=chosen.batch,
-        lease_s=chosen.lease_s,
+        lease_s=max(chosen.lease_s, 12 * chosen.timeout_s),  # longer than a delivery can take, or it is sent twice
         pausing=Pausing(chosen.pause_after, chosen.pause_s, chosen.pause_most_s),
         told=told or (lambda _claim, _receipt: None),
     )

@@ -53,7 +53,7 @@ class Composed:
         self.file = compose.resolved({**needed, **chosen})
         self.moves = {
             "@postgres/": f"@127.0.0.1:{postgres}/",
-            "@redis:6379/": f"@127.0.0.1:{self.redis}/",
+            "@redis:6379": f"@127.0.0.1:{self.redis}",
             "exec redis-server -": f"exec redis-server - --bind 127.0.0.1 --port {self.redis} --dir {var}",
             "redis-cli ping": f"redis-cli -p {self.redis} ping",
             "0.0.0.0": "127.0.0.1",
@@ -64,9 +64,8 @@ class Composed:
         }
 
     def moved(self, text):
-        for place, here in self.moves.items():
-            text = text.replace(place, here)
-        return text
+        places = "|".join(rf"(?<!\d){re.escape(place)}(?!\d)" for place in self.moves)
+        return re.sub(places, lambda found: self.moves[found[0]], text)
 
     def env(self, service):
         """The whole environment of a service: what the file gives it and what the image does."""
@@ -149,10 +148,10 @@ def start(stage, composed):
     return airflow
 
 
-def save_order(erp):
+def save_order(erp, seed):
     engine = open_engine(erp)
     try:
-        return Simulator(engine, seed=7).save_purchase_order()
+        return Simulator(engine, seed=seed).save_purchase_order()
     finally:
         engine.dispose()
 
@@ -194,21 +193,23 @@ def test_an_order_saved_in_the_erp_is_mailed_by_the_composed_services(var, capsy
             began = time.monotonic()
             airflow = start(stage, composed)
             ready_s = time.monotonic() - began
-            saved = save_order(erp)
-            stage.wait("its mail", lambda: caught(var), at_most_s=60, every_s=0.05)
+            saved, seconds = [], []
+            for seed in (7, 8):  # one that wakes a sweep, one for which it lingers
+                saved.append(save_order(erp, seed))
+                stage.wait("its mail", lambda: len(caught(var)) == len(saved), at_most_s=60, every_s=0.05)
+                seconds.append((caught(var)[-1].at - saved[-1].committed_at).total_seconds())
             stage.check()
-            (mail,) = caught(var)
+            assert airflow.state("notifications", "sweep") == "running"  # it lingers
+            assert [mail.recipients for mail in caught(var)] == [(order.address,) for order in saved]
+            assert all(order.document in mail.subject for order, mail in zip(saved, caught(var), strict=True))
             told = {name: composed.healthy(name) for name in HEALTHY}
             told |= {name: composed.healthy("worker", name) for name in WORKERS}
             with capsys.disabled():
-                print(f"\nready {ready_s:.0f} s, mail {(mail.at - saved.committed_at).total_seconds():.1f} s", end="")
-                print(f", memory {memory_mb(stage, server)} MB")
+                print(f"\nready {ready_s:.0f} s; mails after {seconds[0]:.1f} and {seconds[1]:.1f} s", end="")
+                print(f"; memory {memory_mb(stage, server)} MB")
             assert told == dict.fromkeys((*HEALTHY, *WORKERS), True)
             assert composed.healthy("worker", "worker-3") is False
-            assert mail.recipients == (saved.address,)
-            assert saved.document in mail.subject
-            assert airflow.state("notifications", "sweep") == "running"  # it lingers
-            assert states(stage, composed) == {saved.document: "accepted"}
+            assert states(stage, composed) == {order.document: "accepted" for order in saved}
             sweeps = [name for name in WORKERS if "task_id=sweep" in (stage.logs / f"airflow-{name}.log").read_text()]
             assert len(sweeps) == 1
     assert alive(var) == []

@@ -71,7 +71,9 @@ ROAD = [
 @click.option("--quick", is_flag=True, help="Two short pairs of the rows that need no peer and no Airflow.")
 @click.option("--pairs", default=7, show_default=True, type=click.IntRange(1), help="Runs of each side of a row.")
 @click.option("--only", default="abc", show_default=True, help="The rows to measure.")
-@click.option("--folder", type=click.Path(path_type=Path), help="Where databases lie; its disk counts. [default: TMPDIR]")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), help="Where databases lie; its disk counts. [default: TMPDIR]"
+)
 def main(quick: bool, pairs: int, only: str, folder: Path | None) -> None:
     """Measure, and print ratios (ours to theirs) with their spread and the medians beside."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])

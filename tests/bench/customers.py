@@ -6,7 +6,7 @@ import sqlite3
 from datetime import datetime, timedelta
 from pathlib import Path
 
-CHANGED = datetime(2026, 3, 2, 8)
+CHANGED = datetime(2026, 3, 2, 8)  # noqa: DTZ001 an ERP's times are naive
 _FIRST = ("Ana", "José", "María Belén", "Néstor", "Rocío", "O'Higgins & Hijos", "Ñeca", "Iván")
 _LAST = ("Benítez", "González", "Núñez", "Acosta S.A.", "Ayala", "Duarte", "Peralta")
 _STATIONS = ("Km 4", "Centro", "Costanera", "Área 2", "San Blas")

@@ -1,4 +1,4 @@
-"""The letter that everybody sends in row (a): personal, 5 KB of HTML and 2 KB of text. Needs the standard library alone."""
+"""The letter of row (a): personal, 5 KB of HTML and 2 KB of text. Needs the standard library alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def subject(number: int) -> str:
 
 def text(number: int) -> str:
     """About 2 KB."""
-    lines = "\n".join(f"- Estación {place}: vale {number * 7 + 100 * place_number}" for place_number, place in _offers())
+    lines = "\n".join(
+        f"- Estación {place}: vale {number * 7 + 100 * place_number}" for place_number, place in _offers()
+    )
     return f"Estimado cliente {number}:\n\n{_PARAGRAPH * 7}\n\n{lines}\n\nPetrolera del Este S.A.\n"
 
 
@@ -36,7 +38,7 @@ def html(number: int) -> str:
     )
     return (
         f'<!DOCTYPE html>\n<html lang="es"><head><meta charset="utf-8"><title>{subject(number)}</title></head>\n'
-        f'<body style="margin: 0; background: #f3f5f6"><table role="presentation" width="100%"><tr><td align="center">\n'
+        '<body style="margin: 0; background: #f3f5f6"><table role="presentation"><tr><td align="center">\n'
         f'<h1 style="font-family: Arial, sans-serif; font-size: 22px">Estimado cliente {number}:</h1>\n'
         f'<p style="font-family: Arial, sans-serif; font-size: 16px; line-height: 24px">{_PARAGRAPH * 4}</p>\n'
         f'<table role="presentation" width="600">\n{rows}\n</table>\n<p>Petrolera del Este S.A.</p>\n'

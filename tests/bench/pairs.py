@@ -65,6 +65,8 @@ def table(rows: Sequence[Row]) -> str:
     ]
     widths = [max(len(row[column]) for row in cells) for column in range(len(heads))]
     return "\n".join(
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))])
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
         for row in cells
     )

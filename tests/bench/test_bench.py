@@ -37,7 +37,14 @@ def test_a_row_that_misses_its_target_says_so():
 
 def test_the_short_form_measures_delivery_on_both_databases():
     command = [sys.executable, "-m", "tests.bench", "--quick"]
-    done = subprocess.run(command, cwd=PROJECT, env={**os.environ, "PYTHONPATH": str(PROJECT / "plugins")}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command,
+        cwd=PROJECT,
+        env={**os.environ, "PYTHONPATH": str(PROJECT / "plugins")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     rows = re.findall(r"^\(a\) deliver, (\w+) : smtplib with ready bytes +\d+\.\d\d ", done.stdout, re.MULTILINE)
     assert rows == ["SQLite", "PostgreSQL"]

@@ -10,7 +10,7 @@ from playwright.sync_api import sync_playwright
 
 from emailketing.model import Recipient
 from emailketing.render import Renderer
-from emailketing.settings import PROJECT, Company
+from emailketing.settings import PROJECT, load
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 CASES = sorted((PROJECT / "tests/golden").glob("*/*/input.yaml"))
@@ -51,7 +51,7 @@ def browser():
 @pytest.fixture(scope="module", params=CASES, ids=[f"{path.parts[-3]}/{path.parts[-2]}" for path in CASES])
 def mail(request):
     given = yaml.safe_load(request.param.read_text(encoding="utf-8"))
-    renderer = Renderer(PROJECT / "include", company=Company().model_dump())
+    renderer = Renderer(PROJECT / "include", company=load().company.model_dump())
     row = {**given["row"], "lines": given["lines"]}
     content = renderer.render(request.param.parts[-3], row, Recipient(**given["recipient"]))
     html = content.html

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +29,7 @@ PAUSE_S = 0.004  # at most, between the server's note and its answer
 @click.option("--peers/--no-peers", default=True, show_default=True, help="Beat the peers, too.")
 def main(kills: int, seed: int, peers: bool) -> None:
     """Kill eMailketing, and peers, in mid-work, and read a recording mail server's notes against their books."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and folders are cleared away
     click.echo(f"{kills} kills each, seed {seed}")
     found: list[Figures] = []
     with tempfile.TemporaryDirectory(prefix="emailketing-chaos-") as folder:

@@ -6,17 +6,11 @@ import pytest
 
 from tests.chaos.kills import batter, table
 from tests.chaos.ours import Ours
-from tests.chaos.processes import Recorder, Warm
+from tests.chaos.processes import Recorder
 from tests.chaos.recorder import Record
 from tests.chaos.town import Town
 
 SEED = 20260302
-
-
-@pytest.fixture(scope="module")
-def warm():
-    with Warm("tests.chaos.command:run") as warm:
-        yield warm
 
 
 @pytest.mark.parametrize(("database", "beside"), [("sqlite", 1), ("postgres", 2)])

@@ -10,7 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from emailketing.model import State
-from emailketing.outbox import Outbox
+from emailketing.outbox import Filter, Outbox
 from tests.chaos.processes import Process, Warm, cold
 from tests.chaos.recorder import Record
 
@@ -82,8 +82,6 @@ class Town:
 
     def in_doubt(self, outbox: Outbox) -> set[tuple[str, int]]:
         """The attempts that stand in *sending*."""
-        from emailketing.outbox import Filter
-
         return {(row.key, row.attempts) for row in outbox.messages(Filter(states=(State.SENDING,)), limit=None)}
 
 

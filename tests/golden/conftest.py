@@ -20,6 +20,6 @@ def pytest_generate_tests(metafunc):
 @pytest.fixture(scope="session")
 def renderer():
     from emailketing.render import Renderer
-    from emailketing.settings import PROJECT, Company
+    from emailketing.settings import PROJECT, load
 
-    return Renderer(PROJECT / "include", company=Company().model_dump())
+    return Renderer(PROJECT / "include", company=load().company.model_dump())

@@ -22,7 +22,8 @@ from emailketing.errors import ErpError, OutboxError
 from emailketing.model import Mailing, Sender, State
 from emailketing.outbox import Outbox
 from emailketing.render import Renderer
-from emailketing.settings import Company
+from emailketing.road import sweeping
+from emailketing.settings import load
 from tests.chaos.town import STAGE, metadata, notes
 
 NOTE = Mailing("note")
@@ -47,7 +48,7 @@ class Office:
         return road.Sweeper(
             erp=Erp(sa.create_engine(self.erp_url, pool_pre_ping=True), include / "sql", ZoneInfo("UTC")),
             outbox=outbox,
-            renderer=Renderer(include, company=Company().model_dump()),
+            renderer=Renderer(include, company=load().company.model_dump()),
             channels={"email": Memory()},
             sender=Sender("notes@company.example", "Notes"),
             overlap_s=self.overlap_s,
@@ -127,9 +128,9 @@ def write(office: Office, number: int, old_s: float) -> tuple[set[str], set[str]
 )
 @pytest.mark.parametrize("at_once", [5000, 13], ids=["", "in many passes"])
 def test_every_committed_document_is_told_once_and_no_abandoned_one(office, monkeypatch, overlap_s, old_s, at_once):
-    monkeypatch.setattr(road, "_NEW_AT_ONCE", at_once)
-    monkeypatch.setattr(road, "_SIFT_AT_ONCE", min(at_once, 7))
-    monkeypatch.setattr(road, "_PUT_AT_ONCE", min(at_once, 5))
+    monkeypatch.setattr(sweeping, "_NEW_AT_ONCE", at_once)
+    monkeypatch.setattr(sweeping, "_SIFT_AT_ONCE", min(at_once, 7))
+    monkeypatch.setattr(sweeping, "_PUT_AT_ONCE", min(at_once, 5))
     office.overlap_s = overlap_s
     office.outbox.start("note", datetime.now(UTC), [], datetime.now(UTC))
     over = threading.Event()

@@ -1,98 +1,11 @@
 """The command line, as a person uses it: real processes, a real mail server, connections from the environment."""
 
-import json
-import os
-import shutil
-import subprocess
-import sys
-from contextlib import contextmanager
-from pathlib import Path
-
 import pytest
 import sqlalchemy as sa
 
-from demo import database, schema
-from demo.build import build
+from demo import schema
 from demo.catcher import read_log
-from demo.simulate import Simulator
-from demo.stage import answers, free_ports
-
-PROJECT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def company(tmp_path_factory):
-    template = tmp_path_factory.mktemp("company") / "erp.db"
-    build(f"sqlite:///{template}", scale=0.02)
-    return template
-
-
-class Desk:
-    """A person's shell: the environment, the program, and the ERP that operators write to."""
-
-    def __init__(self, folder, company):
-        self.folder = folder
-        self.include = shutil.copytree(PROJECT / "include", folder / "include")
-        shutil.copy(company, folder / "erp.db")
-        self.operator = Simulator(database.open_engine(f"sqlite:///{folder / 'erp.db'}"), 5)
-        self.log = folder / "mail.jsonl"
-        (self.port,) = free_ports(1)
-        self.env = {
-            **{
-                name: value
-                for name, value in os.environ.items()
-                if not name.startswith(("AIRFLOW_CONN", "EMAILKETING"))
-            },
-            "AIRFLOW_CONN_ERP": f"sqlite:///{folder / 'erp.db'}",
-            "AIRFLOW_CONN_EMAILKETING": f"sqlite:///{folder / 'outbox.db'}",
-            "AIRFLOW_CONN_SMTP": f"smtp://127.0.0.1:{self.port}/?disable_ssl=true&disable_tls=true",
-            "EMAILKETING_INCLUDE": str(self.include),
-            "AIRFLOW_HOME": str(folder / "airflow"),
-        }
-
-    def run(self, *arguments, fails=False, **env):
-        done = subprocess.run(
-            [PROJECT / "bin" / "emailketing", *arguments],
-            env={**self.env, **env},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        assert (done.returncode != 0) is fails, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done.stdout + done.stderr
-
-    def rows(self, *filters):
-        return [json.loads(line) for line in self.run("outbox", "list", "--json", *filters).splitlines()]
-
-    @contextmanager
-    def mail_server(self):
-        command = [
-            sys.executable,
-            "-m",
-            "demo.catcher",
-            "--port",
-            str(self.port),
-            "--maildir",
-            str(self.folder / "mail"),
-        ]
-        with subprocess.Popen([*command, "--log", str(self.log)], cwd=PROJECT, stdout=subprocess.DEVNULL) as process:
-            while not answers(self.port):
-                assert process.poll() is None
-            yield
-            process.terminate()
-
-    def mend(self, name, old, new):
-        path = self.include / name
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new))
-
-
-@pytest.fixture
-def desk(tmp_path, company):
-    return Desk(tmp_path, company)
+from tests.desk import PROJECT
 
 
 def test_from_first_look_to_resend(desk):

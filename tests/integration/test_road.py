@@ -16,7 +16,7 @@ from emailketing import road
 from emailketing.channels.memory import Memory
 from emailketing.channels.wire import assemble
 from emailketing.erp import Erp
-from emailketing.errors import ErpError, SqlError
+from emailketing.errors import ErpError, OutboxError, SqlError
 from emailketing.model import Lane, Outcome, State
 from tests.town import BACKOFF, ORDER, Clock, Town
 
@@ -270,3 +270,108 @@ def test_several_connections_send_everything_once(town):
     assert road.deliver(carrier, Lane.INSTANT, connections=3).outcomes == {Outcome.ACCEPTED: 12}
     sent = [one.message_id for channel in channels for one in channel.delivered]
     assert len(sent) == len(set(sent)) == 12
+
+
+def test_a_changed_address_is_no_news_of_old_documents(town):
+    saved = town.operator.save_purchase_order()
+    town.sweep()
+    with town.engine.begin() as connection:
+        connection.execute(sa.update(schema.parties).values(email="nueva@proveedor.example"))
+    assert town.sweep().new == 0
+    assert [row.address for row in town.rows()] == [saved.address]
+
+
+def test_who_could_not_be_reached_is_tried_at_his_new_address(town):
+    with town.engine.begin() as connection:
+        connection.execute(sa.update(schema.parties).values(email=None))
+    town.operator.save_purchase_order(supplier=_supplier(town))
+    assert town.sweep().states == {State.UNADDRESSED: 1}
+    with town.engine.begin() as connection:
+        connection.execute(sa.update(schema.parties).values(email="por-fin@proveedor.example; y@otro.example"))
+    assert town.sweep().states == {State.QUEUED: 2}
+    assert town.sweep().new == 0
+
+
+def test_whatever_a_row_brings_about_in_rendering_holds_its_own_message(town):
+    class Broken:
+        """A library that fails in its own way on one document."""
+
+        def __init__(self, poison: str) -> None:
+            self.poison = poison
+
+        def render(self, mailing, variables, recipient):
+            if variables["document"] == self.poison:
+                raise RecursionError("too deep")
+            return town.sweeper.renderer.render(mailing, variables, recipient)
+
+    saved = [town.operator.save_purchase_order() for _ in range(2)]
+    sweeper = road.Sweeper(**{**vars(town.sweeper), "renderer": Broken(saved[0].document)})
+    swept = road.sweep(sweeper, ORDER)
+    assert swept.states == {State.HELD: 1, State.QUEUED: 1}
+    assert "RecursionError: too deep" in swept.problems[0]
+
+
+def test_a_receipt_that_can_no_longer_be_recorded_stops_nothing(town):
+    """The message was settled by a person while it was being sent."""
+    for _ in range(2):
+        town.operator.save_purchase_order()
+    town.sweep()
+    outbox, clock = town.outbox, town.clock
+
+    class Slow(type(town.channel)):
+        """A server that takes longer than the lease for its first message."""
+
+        def deliver(self, claim):
+            if not self.delivered:
+                clock.sleep(600)
+                road.keep_house(outbox, BACKOFF, clock())
+                outbox.cancel(claim.key, "ana", "took too long", clock())
+            return super().deliver(claim)
+
+    town.channel = Slow(clock=clock)
+    assert town.deliver().outcomes.total() >= 1
+    clock.sleep(3600)
+    town.deliver()
+    assert sorted(row.state for row in town.rows()) == [State.ACCEPTED, State.CANCELLED]
+
+
+def test_a_step_whose_answer_was_lost_is_sent_all_the_same(town):
+    """The database committed, and the connection broke before it could say so."""
+    for _ in range(3):
+        town.operator.save_purchase_order()
+    town.sweep()
+    step, calls = town.outbox.step, []
+
+    def deaf(*arguments):
+        done = step(*arguments)
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise OutboxError("the connection broke while the commit was answered")
+        return done
+
+    town.outbox.step = deaf
+    assert town.deliver().outcomes == {Outcome.ACCEPTED: 3}
+    assert {row.state for row in town.rows()} == {State.ACCEPTED}
+    assert {row.attempts for row in town.rows()} == {1}
+
+
+def test_what_may_have_arrived_never_ends_as_never_sent(town):
+    town.operator.save_purchase_order()
+    town.sweep()
+    (claim,) = town.outbox.claim("email", Lane.INSTANT, 1, "dead", 60, town.clock())
+    town.outbox.step("dead", None, claim.id, town.clock(), 60)
+    town.clock.sleep(8 * 86400)
+    road.keep_house(town.outbox, BACKOFF, town.clock())
+    (row,) = town.rows()
+    assert (row.state, "may have arrived" in row.reason) == (State.UNKNOWN, True)
+
+
+def test_held_messages_beyond_the_first_hundreds_are_mended_too(town):
+    good = town.read("templates/purchase_order/subject.txt.j2")
+    town.write("templates/purchase_order/subject.txt.j2", "{{ missing }}")
+    for _ in range(3):
+        town.operator.save_purchase_order()
+    town.sweep()
+    still = town.rows()[-1].document
+    town.write("templates/purchase_order/subject.txt.j2", f"{{{{ 1 // (document | int - {still}) }}}}" + good)
+    assert road.mend(town.sweeper, ORDER).states == {State.QUEUED: 2}

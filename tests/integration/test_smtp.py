@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from emailketing import channels
 from emailketing.channels.smtp import Smtp
 from emailketing.errors import ChannelDown
 from emailketing.model import Claim, Frozen, Outcome
@@ -17,6 +18,7 @@ from tests.smtp_servers import (
     LOSE_ANSWER,
     RESET,
     TAKE_AND_STALL,
+    Crawl,
     ScriptedServer,
     Stall,
     free_port,
@@ -162,6 +164,20 @@ def test_a_big_body_may_take_longer_than_the_patience_for_one_answer():
         assert deliver(channel, claim(BIG)).outcome is A
         assert time.monotonic() - started > 0.25
         assert server.accepted[0].data == BIG.wire
+        channel.close()
+
+
+def test_a_server_that_takes_a_big_body_too_slowly_is_given_up_before_the_dot(monkeypatch):
+    monkeypatch.setattr(channels, "SLOWEST", 50_000_000)
+    many_lines = claim(Frozen(b"Subject: big\r\n\r\n" + (b"x" * 76 + b"\r\n") * 200_000))
+    with ScriptedServer({"body": [Crawl(0.1)]}) as server:
+        channel = channel_to(server, timeout_s=0.4)
+        started = time.monotonic()
+        receipt = deliver(channel, many_lines)
+        assert (receipt.outcome, receipt.server_failed) == (L, True)
+        assert "too slow" in receipt.reason
+        assert time.monotonic() - started < 2
+        assert server.accepted == []
         channel.close()
 
 

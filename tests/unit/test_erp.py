@@ -1,11 +1,14 @@
 """The ERP is read by named queries, and each mistake in one is told with file and line."""
 
+import sqlite3
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
 
+from emailketing import erp as erp_module
 from emailketing.erp import Erp
 from emailketing.errors import ErpError, SqlError
 
@@ -188,3 +191,47 @@ def test_an_unusable_time_comes_as_it_is(erp, engine):
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO orders VALUES (8, 'yesterday', 1)"))
     assert changes(erp)[-1]["changed_at"] == "yesterday"
+
+
+@pytest.mark.parametrize("text_of_error", ["database is locked", "file is not a database", "disk I/O error"])
+def test_what_passes_by_itself_is_operations_affair(erp, text_of_error):
+    original = sqlite3.OperationalError(text_of_error)
+    error = OperationalError("SELECT 1", {}, original)
+    assert erp_module._passes(error)
+    assert not erp_module._passes(OperationalError("SELECT 1", {}, sqlite3.OperationalError("no such column: x")))
+
+
+def test_lines_are_found_whatever_type_the_document_has(erp, engine):
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO orders VALUES (7.0, '2026-03-01 12:00:00', 1)"))
+        connection.execute(text("INSERT INTO order_lines VALUES (' 7 ', 1, 70)"))
+    (erp.folder / "purchasing" / "orders.lines.sql").write_text(
+        "SELECT document, line, amount FROM order_lines WHERE TRIM(document) IN :documents"
+    )
+    with erp.reading() as reader:
+        assert list(reader.lines("orders", ["7"])) == ["7"]
+        assert [row["document"] for row in reader.documents("orders", ["7"])] == [7]
+
+
+def test_one_unusable_time_does_not_blind_a_look(erp, engine):
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO orders VALUES (8, 'n/a', 1)"))
+    assert erp.look("orders", MIDNIGHT).count == 4
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mariadb"])
+def test_servers_refuse_to_write_and_complain_clearly(kind, folder, request):
+    engine = create_engine(request.getfixturevalue(f"{kind}_url"))
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE orders (number INTEGER, changed_at TIMESTAMP, revision INTEGER)"))
+        connection.execute(text("INSERT INTO orders VALUES (1, '2026-03-01 10:00:00', 1)"))
+        connection.execute(text("CREATE SEQUENCE counter"))
+    request.addfinalizer(engine.dispose)
+    erp = Erp(engine, folder, ASUNCION)
+    assert [row["document"] for row in changes(erp)] == [1]
+    assert "no column 'chnaged_at'" in failure(erp, ORDERS.replace("o.changed_at", "o.chnaged_at AS changed_at"))
+    assert "orders.sql:6: the ERP has no table 'oders'" in failure(erp, ORDERS.replace("FROM orders", "FROM oders"))
+    assert "orders.sql:6: syntax error near" in failure(erp, ORDERS.replace("FROM orders o", "FROMM orders"))
+    (folder / "evil.sql").write_text({"postgres": "SELECT nextval('counter')", "mariadb": "DELETE FROM orders"}[kind])
+    with erp.reading() as reader, pytest.raises(SqlError, match=r"(?i)read.only"):
+        list(reader.rows("evil"))

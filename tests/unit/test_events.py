@@ -81,6 +81,11 @@ def test_several_addresses_in_one_column_are_several_people():
     assert found[0].recipient.name == "Ana B"
 
 
+def test_a_break_at_the_end_of_an_address_is_only_untidy():
+    found = audience.addressed_by_row({"email": " a@x.example\r\n"}, "email")
+    assert [(one.recipient.address, one.reason) for one in found] == [("a@x.example", "")]
+
+
 @pytest.mark.parametrize(
     ("columns", "reason"),
     [
@@ -88,12 +93,15 @@ def test_several_addresses_in_one_column_are_several_people():
         ({"email": None}, "empty in the ERP"),
         ({"email": "ventas.proveedor.example"}, "is no e-mail address"),
         ({"email": "a@b@c"}, "is no e-mail address"),
-        ({"email": "a@x.example\r\nBcc:evil@x.example"}, ""),
+        ({"email": "a@x.example\r\nBcc:evil@x.example"}, "line break"),
+        ({"email": "a@x.exam\nple"}, "line break"),
+        ({"email": "a@x.example\x00"}, "line break or another control character"),
     ],
 )
 def test_whoever_cannot_be_reached_is_told_with_the_reason(columns, reason):
     found = audience.addressed_by_row(columns, "email")
-    assert any(reason in one.reason for one in found)
+    assert len(found) == 1
+    assert reason in found[0].reason
     assert all("\n" not in one.recipient.address and "\r" not in one.recipient.address for one in found)
 
 

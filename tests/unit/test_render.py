@@ -10,7 +10,7 @@ import pytest
 from emailketing.errors import TemplateError
 from emailketing.model import Attachment, Recipient
 from emailketing.render import Renderer
-from emailketing.settings import PROJECT, Company
+from emailketing.settings import PROJECT, load
 
 PNG = (PROJECT / "include/assets/logo.png").read_bytes()
 ANA = Recipient("ana@example.com", "Ana", "es")
@@ -23,7 +23,7 @@ def write(tmp_path):
             path = tmp_path / "templates" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        return Renderer(tmp_path, company=Company().model_dump())
+        return Renderer(tmp_path, company=load().company.model_dump())
 
     return lambda files: write(**files)
 
@@ -285,7 +285,7 @@ def told(renderer, mailing="order"):
 
 
 def test_the_shipped_mailings_pass_the_check():
-    renderer = Renderer(PROJECT / "include", company=Company().model_dump())
+    renderer = Renderer(PROJECT / "include", company=load().company.model_dump())
     assert {mailing: told(renderer, mailing) for mailing in renderer.mailings()} == {
         mailing: [] for mailing in renderer.mailings()
     }

@@ -58,6 +58,14 @@ def test_what_woke_a_sweep_that_failed_does_not_wake_one_again_and_again():
     assert Watch(woken).news(sight(2, at(1))) == ["purchase_order"]
 
 
+def test_a_row_dated_in_the_future_wakes_once():
+    """The cursor follows the clock and never reaches that row."""
+    woken = {}
+    assert Watch(woken).news(sight(1, at(600))) == ["purchase_order"]
+    assert Watch(woken).news(sight(1, at(600), cursor=at(1))) == []
+    assert Watch(woken).news(sight(2, at(600), cursor=at(1))) == ["purchase_order"]
+
+
 def test_of_two_sensors_that_listen_at_the_same_time_one_wakes():
     woken = {}
     first, second = Watch(woken), Watch(woken)

@@ -12,6 +12,9 @@ from typing import Protocol
 
 from emailketing.model import Claim, Content, Envelope, Frozen, Receipt, Sender
 
+#: Bytes in a second. A server that takes a message more slowly is given up, so that a lease can outlast any delivery.
+SLOWEST = 16 * 1024
+
 
 class Channel(Protocol):
     """The interface of every channel; tests/contract/test_channels.py holds each of them to it."""
@@ -35,7 +38,10 @@ class Channel(Protocol):
         """
 
     def deliver(self, claim: Claim) -> Receipt:
-        """Send one message over the open line and tell what was answered. Never raises for what the server does."""
+        """Send one message over the open line and tell what was answered. Never raises for what the server does.
+
+        A slow server is given up after ten times the patience for one answer and what `SLOWEST` allows the bytes.
+        """
 
     def close(self) -> None:
         """Take leave of the server. May be called at any time and more than once."""

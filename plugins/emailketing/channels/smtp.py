@@ -12,17 +12,19 @@ import select
 import smtplib
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple, NoReturn
 
+from emailketing import channels
 from emailketing.channels import wire
 from emailketing.channels.headers import mailbox, one_line
 from emailketing.errors import ChannelDown
 from emailketing.model import Claim, Content, Envelope, Frozen, Outcome, Receipt, Sender
 
-CHUNK = 65536  # each piece has its own time-out, so a big message over a slow line is no failure
+CHUNK = 65536  # each piece has its own time-out, so a big message over a slow line is no failure in itself
 REASON_MOST = 500
 
 # 5xx replies that blame the server's or our set-up, not the message: it waits, and operations are told.
@@ -288,8 +290,11 @@ class _Line:
     def hand_over(self, data: bytes) -> _Reply | None:
         """Write the body and the final dot. What the server says before the dot comes back, and no dot is sent."""
         view = memoryview(_dotted(data))
+        until = time.monotonic() + self._timeout_s + len(view) / channels.SLOWEST
         try:
             for start in range(0, len(view), CHUNK):
+                if time.monotonic() > until:
+                    raise _BrokenError(f"the line was too slow: {start} of {len(view)} bytes had gone")
                 self._write(view[start : start + CHUNK])
         except _BrokenError:
             if self.usable():

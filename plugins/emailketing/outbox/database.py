@@ -228,16 +228,31 @@ def _said(error: sa.exc.DBAPIError) -> str:
     return words.splitlines()[0] if words else type(error.orig).__name__
 
 
+# What SQLite, PostgreSQL and MariaDB say (in words or in MariaDB's numbers), and what operations can do about it.
+_HINTS: tuple[tuple[tuple[str | int, ...], str], ...] = (
+    (
+        ("no such table", "undefinedtable", 1146),
+        "Its tables are missing: the migrations have not run on this database.",
+    ),
+    (("readonly", "read-only"), "The account or file may only be read; the outbox must be writable."),
+    (
+        ("disk is full", "no space left", "errcode: 28", 1021, 1114),
+        "Its disk is full; make room. Nothing was lost; it is repeated.",
+    ),
+    (("disk i/o error",), "Its disk is full or fails; see the system's log. Nothing was lost; it is repeated."),
+    (
+        (1153, "max_allowed_packet"),
+        "A message or attachment is larger than the server's max_allowed_packet; raise it.",
+    ),
+    (("locked",), f"Another process has been writing for more than {BUSY_S} s."),
+)
+
+
 def _hint(error: sa.exc.DBAPIError) -> str:
-    words = str(error.orig).lower()
-    if "no such table" in words or "undefinedtable" in type(error.orig).__name__.lower() or _mysql_code(error) == 1146:
-        return "Its tables are missing: the migrations have not run on this database."
-    if "readonly" in words or "read-only" in words:
-        return "The account or file may only be read; the outbox must be writable."
-    if _mysql_code(error) == 1153 or "max_allowed_packet" in words:
-        return "A message or attachment is larger than the server's max_allowed_packet; raise it."
-    if "locked" in words:
-        return f"Another process has been writing for more than {BUSY_S} s."
+    words, code = f"{type(error.orig).__name__} {error.orig}".lower(), _mysql_code(error)
+    for signs, hint in _HINTS:
+        if code in signs or any(isinstance(sign, str) and sign in words for sign in signs):
+            return hint
     if isinstance(error, sa.exc.OperationalError):
         return (
             "Is the server running, and are host, port, account and password right? Nothing was lost; it is repeated."

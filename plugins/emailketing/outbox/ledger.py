@@ -17,7 +17,7 @@ from emailketing.outbox.migrate import migrate
 from emailketing.outbox.pause import Failure, Pause, Wait
 from emailketing.outbox.people import Verdict
 from emailketing.outbox.put import Put, fill, put, start
-from emailketing.outbox.reading import Entry, Filter, Row, Unrendered
+from emailketing.outbox.reading import Entry, Filter, Leased, Row, Unrendered
 from emailketing.outbox.step import Stepper
 from emailketing.outbox.upkeep import Pruned, Rescued, until_none
 
@@ -80,7 +80,10 @@ class Outbox:
         return self._database.read(partial(reading.in_baseline, mailing=mailing, candidates=candidates))
 
     def put(self, messages: Sequence[Message], cursors: Mapping[str, datetime], now: datetime) -> Put:
-        """Insert the messages whose keys are new and move the cursors forward (never backward), in one transaction."""
+        """Insert the messages whose keys are new and move the cursors forward (never backward), in one transaction.
+
+        A message that the database cannot take for its size is held without its bytes, until `fill`.
+        """
         return self._database.write(partial(put, messages=messages, cursors=cursors, now=now))
 
     def addressed(self, documents: Iterable[str]) -> set[str]:
@@ -92,9 +95,9 @@ class Outbox:
         """Some 500 messages, with ids above `after`, that are held because they could not be rendered."""
         return self._database.read(partial(reading.unrendered, mailing=mailing, after=after))
 
-    def fill(self, message: Message, now: datetime) -> None:
-        """Give a message that is held without bytes its bytes, and queue it."""
-        self._database.write(partial(fill, given=message, now=now))
+    def fill(self, message: Message, now: datetime) -> str:
+        """Give a message that is held without bytes its bytes, and queue it; or answer why the database cannot."""
+        return self._database.write(partial(fill, given=message, now=now))
 
     # What delivery does
 
@@ -213,7 +216,7 @@ class Outbox:
         return self._database.read(partial(reading.messages, wanted=wanted, limit=limit))
 
     def message(self, key: str) -> Row | None:
-        """The message with this key."""
+        """The message with this key, or with this number (its id)."""
         return self._database.read(partial(reading.one, key=key))
 
     def history(self, key: str) -> list[Entry]:
@@ -223,6 +226,10 @@ class Outbox:
     def frozen(self, key: str) -> Frozen | None:
         """What was, or will be, sent: the bytes with all attachments; None where there are none (any more)."""
         return self._database.read(partial(reading.frozen, key=key))
+
+    def leased(self, now: datetime) -> Leased:
+        """What deliveries hold at the moment, whether they live or not."""
+        return self._database.read(partial(reading.leased, now=now))
 
     def counts(self) -> dict[str, dict[State, int]]:
         """How many messages each mailing has in each state."""

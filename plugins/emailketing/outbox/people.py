@@ -69,7 +69,7 @@ def _verdict(verdict: Verdict, now: datetime) -> tuple[State, dict[str, Any]]:
 def _change(connection: sa.Connection, wanted: Move) -> None:
     check(wanted.key, wanted.origin, wanted.to)
     if wanted.to is State.QUEUED and not _has_bytes(connection, wanted.id):
-        raise OutboxError(f"Message {wanted.key} cannot be sent again: its content has been pruned.")
+        raise OutboxError(f"Message {wanted.key} cannot be sent: it was never rendered, or its content was pruned.")
     move(connection, [wanted])
 
 

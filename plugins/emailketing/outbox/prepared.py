@@ -44,7 +44,9 @@ def _processor(kind: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> Processor
 
 
 def _sqlite_time(moment: datetime | None) -> str | None:
-    return moment and moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 class OnServer:
@@ -57,10 +59,13 @@ class OnServer:
         from psycopg import errors, pq
         from sqlalchemy.dialects.postgresql import psycopg
 
-        compiled: Any = statement.compile(dialect=psycopg.dialect(paramstyle="numeric_dollar"))
+        dialect: Any = psycopg.dialect
+        compiled: Any = statement.compile(dialect=dialect(paramstyle="numeric_dollar"))
         self._name, self._sql = name.encode(), compiled.string.encode()
         self._order: Sequence[str] = compiled.positiontup
-        self._constants = {name: bind.effective_value for bind, name in compiled.bind_names.items() if not bind.required}
+        self._constants = {
+            name: bind.effective_value for bind, name in compiled.bind_names.items() if not bind.required
+        }
         self._done, self._error = pq.ExecStatus.TUPLES_OK, errors.error_from_result
         self._prepared = pq.ExecStatus.COMMAND_OK
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -24,22 +24,27 @@ NEEDS_BYTES = frozenset({State.QUEUED, State.HELD})
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """How many messages were new, and how many keys the outbox (or the same batch) had already."""
+    """How many messages were new, and how many keys the outbox (or the same batch) had already.
+
+    `too_large` says by key which ones the database cannot take, and why: they are held, without their bytes.
+    """
 
     inserted: int
     known: int
+    too_large: Mapping[str, str] = field(default_factory=dict)
 
 
 def put(connection: sa.Connection, messages: Sequence[Message], cursors: Mapping[str, datetime], now: datetime) -> Put:
     """Insert the messages whose keys are new, with content, attachments and birth; move the cursors forward."""
     # Every transaction takes its locks in one order (blobs, keys, cursors, each sorted), or two would wait in a ring.
-    unique = {identity("key", each.envelope.key): _sendable(each) for each in reversed(messages)}
+    too_large = _too_large(connection, messages)
+    unique = {identity("key", each.envelope.key): _sendable(each, too_large) for each in reversed(messages)}
     ordered = sorted(unique.items())
     _put_blobs(connection, unique.values(), now)
     inserted = sum(_put_messages(connection, dict(chunk), now) for chunk in chunks(ordered, CHUNK))
     for mailing, position in sorted(cursors.items()):
         _advance(connection, identity("mailing", mailing), position, now)
-    return Put(inserted, len(messages) - inserted)
+    return Put(inserted, len(messages) - inserted, too_large)
 
 
 def start(
@@ -59,9 +64,11 @@ def start(
     return True
 
 
-def _sendable(given: Message) -> Message:
-    """`given`, or its final form where its address cannot be kept as it is and so could not be sent to."""
+def _sendable(given: Message, too_large: Mapping[str, str]) -> Message:
+    """`given`, or the form it takes where it cannot be kept as it is: held when too large, final with a bad address."""
     envelope = given.envelope
+    if envelope.key in too_large:
+        return replace(given, envelope=replace(envelope, state=State.HELD, reason=too_large[envelope.key]), frozen=None)
     if envelope.state not in NEEDS_BYTES:
         return given
     if given.frozen is None and envelope.state is State.HELD:  # its template failed; `fill` brings the bytes
@@ -74,14 +81,19 @@ def _sendable(given: Message) -> Message:
     return replace(given, envelope=replace(envelope, state=State.UNADDRESSED, reason=reason), frozen=None)
 
 
-def fill(connection: sa.Connection, given: Message, now: datetime) -> None:
-    """Give a message that was held without bytes its bytes, and queue it. Nothing is done when it is held no more."""
+def fill(connection: sa.Connection, given: Message, now: datetime) -> str:
+    """Give a message that was held without bytes its bytes, and queue it. Nothing is done when it is held no more.
+
+    Where the database cannot take the bytes it stays held, and the answer says why; otherwise ''.
+    """
     assert given.frozen is not None
+    if too_large := _too_large(connection, [given]):
+        return too_large[given.envelope.key]
     key = identity("key", given.envelope.key)
     held = sa.select(message.c.id).where(message.c.key == key, message.c.state == State.HELD.value, ~_has_content)
     number = connection.execute(held.with_for_update()).scalar()
     if number is None:
-        return
+        return ""
     _put_blobs(connection, [given], now)
     _insert(connection, content, [_content(number, given.frozen)])
     _insert(connection, attachment, list(_attachments(number, given.frozen)))
@@ -90,6 +102,33 @@ def fill(connection: sa.Connection, given: Message, now: datetime) -> None:
         connection,
         [Move(number, key, State.HELD, State.QUEUED, now, "rendered", "", columns | {"next_attempt_at": now})],
     )
+    return ""
+
+
+_ALWAYS_FITS = 500_000  # MariaDB takes statements of 1 MB whatever its settings, and escaping doubles bytes at most
+_ESCAPED = b"\0\n\r\x1a\"'\\"  # by PyMySQL, each with a second byte
+
+
+def _too_large(connection: sa.Connection, messages: Iterable[Message]) -> dict[str, str]:
+    """Why the database cannot take some of the messages, by key: MariaDB would close the line over the whole batch."""
+    pieces = [(each.envelope.key, data) for each in messages if each.frozen for data in _pieces(each.frozen)]
+    large = [(key, data) for key, data in pieces if len(data) > _ALWAYS_FITS]
+    if not large or connection.dialect.name not in {"mysql", "mariadb"}:
+        return {}
+    most = int(connection.exec_driver_sql("SELECT @@max_allowed_packet").scalar() or 0)
+    reason = (
+        "a part of {:,} bytes is larger than the outbox's database takes at once: its max_allowed_packet is {:,}. "
+        "Operations must raise that; the next sweep goes on."
+    )
+    return {key: reason.format(len(data), most) for key, data in large if _statement_size(data) > most}
+
+
+def _pieces(frozen: Frozen) -> list[bytes]:
+    return [frozen.wire, *frozen.blobs.values()]
+
+
+def _statement_size(data: bytes) -> int:
+    return 2 * len(data) - len(data.translate(None, _ESCAPED)) + 10_000
 
 
 _has_content = sa.exists().where(content.c.message == message.c.id)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from emailketing.model import Envelope, Frozen, Lane, OnUnknown, Recipient, State, chunks, document_of, message_key
 from emailketing.outbox.claim import frozen_by_id
 from emailketing.outbox.fit import identity
-from emailketing.outbox.schema import WIDTHS, baseline, content, cursor, history, message
+from emailketing.outbox.schema import WIDTHS, baseline, content, cursor, history, message, standing
 
 CHUNK = 500
 
@@ -113,6 +113,21 @@ def in_baseline(connection: sa.Connection, mailing: str, candidates: Iterable[tu
 
 
 @dataclass(frozen=True, slots=True)
+class Leased:
+    """How many messages deliveries hold at the moment, and when the last of their leases ends."""
+
+    count: int
+    until: datetime | None
+
+
+def leased(connection: sa.Connection, now: datetime) -> Leased:
+    """What is in the hands of deliveries, living or dead."""
+    held = (standing(State.QUEUED, State.SENDING), message.c.lease_until > now)
+    count, until = connection.execute(sa.select(sa.func.count(), sa.func.max(message.c.lease_until)).where(*held)).one()
+    return Leased(count, until)
+
+
+@dataclass(frozen=True, slots=True)
 class Unrendered:
     """A message that is held because it has no bytes, as the envelope that it was."""
 
@@ -123,10 +138,8 @@ class Unrendered:
 def unrendered(connection: sa.Connection, mailing: str, after: int) -> list[Unrendered]:
     """A mailing's messages with ids above `after` that are held because they have no bytes, the oldest first."""
     bare = ~sa.exists().where(content.c.message == message.c.id)
-    # A literal, or no plan would use the index of the open states.
-    held: sa.ColumnElement[str] = sa.literal_column(f"'{State.HELD}'")
     mine = (message.c.mailing == identity("mailing", mailing), message.c.id > after)
-    query = sa.select(message).where(message.c.state == held, *mine, bare).order_by(message.c.id).limit(CHUNK)
+    query = sa.select(message).where(standing(State.HELD), *mine, bare).order_by(message.c.id).limit(CHUNK)
     return [Unrendered(row.id, _envelope(_row(row))) for row in connection.execute(query)]
 
 
@@ -189,8 +202,9 @@ def messages(connection: sa.Connection, wanted: Filter, limit: int | None) -> li
 
 
 def one(connection: sa.Connection, key: str) -> Row | None:
-    """The message with this key."""
-    row = connection.execute(sa.select(message).where(message.c.key == identity("key", key))).one_or_none()
+    """The message with this key, or with this number."""
+    which = message.c.id == int(key) if key.isdecimal() else message.c.key == identity("key", key)
+    row = connection.execute(sa.select(message).where(which)).one_or_none()
     return _row(row) if row else None
 
 

@@ -12,7 +12,7 @@ from jinja2.meta import find_undeclared_variables
 
 from emailketing.errors import TemplateError, nearest
 from emailketing.render.faults import told
-from emailketing.render.folder import LAYOUT, Folder
+from emailketing.render.folder import Folder
 from emailketing.render.mail import read_picture
 
 
@@ -26,7 +26,7 @@ def problems(folder: Folder, include: Path, environment: Environment, company: s
             words[language] = folder.words(language)
         except TemplateError as error:
             found.append(error)
-    for path in (*folder.files(), *sorted((folder.templates / LAYOUT).glob("*.j2"))):
+    for path in (*folder.files(), *sorted(folder.layout.glob("*.j2"))):
         found.extend(_file_problems(path, folder, include, environment, words))
     return found
 

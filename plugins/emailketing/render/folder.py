@@ -48,19 +48,22 @@ class Words:
 class Folder:
     """The template folder of one mailing below include/templates.
 
-    Raises TemplateError when there is no such folder.
+    Raises TemplateError when there is no such folder. Where `templates` has no layout of its own, that of `shared`
+    serves.
     """
 
-    def __init__(self, templates: Path, mailing: str) -> None:
+    def __init__(self, templates: Path, mailing: str, shared: Path) -> None:
         self.mailing, self.templates, self.path = mailing, templates, templates / mailing
-        self._layers = (str(templates / LAYOUT), str(self.path))
+        self.layout = next((each / LAYOUT for each in (templates, shared) if (each / LAYOUT).is_dir()), shared / LAYOUT)
+        self._layers = (str(self.layout), str(self.path))
         if not _NAME.fullmatch(mailing) or not self.path.is_dir():
             raise TemplateError(
                 f"There is no template folder for the mailing {mailing!r}.",
                 path=templates,
                 hint=nearest(mailing, mailings(templates)),
             )
-        self._listed = (_changed_ns(str(self.path)), time.time_ns())
+        self._seen_ns = time.time_ns()
+        self._changed = self._changes()
         self._names = sorted(each.name for each in self.path.iterdir())
         self._languages: dict[tuple[str, str, str], str] = {}
         self._parts: dict[tuple[str, str, str], str | None] = {}
@@ -68,9 +71,12 @@ class Folder:
 
     def stale(self) -> bool:
         """Whether files may have come or gone since the folder was listed."""
-        changed, listed = self._listed
         # A change within the clock's tick in which it was listed leaves no other time: trust no listing so fresh.
-        return changed is None or changed != _changed_ns(self._layers[1]) or listed - changed < _TICK_NS
+        fresh = any(changed is None or self._seen_ns - changed < _TICK_NS for changed in self._changed)
+        return fresh or self._changed != self._changes()
+
+    def _changes(self) -> list[int | None]:
+        return [_changed_ns(str(folder)) for folder in (self.templates, self._layers[1])]
 
     def files(self) -> list[Path]:
         """Every template of the folder, in order."""

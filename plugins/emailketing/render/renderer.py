@@ -47,9 +47,11 @@ class Renderer:
     with a template or with a value that it is given. Not for use by several threads at once.
     """
 
-    def __init__(self, include: Path, *, company: Mapping[str, Any]) -> None:
+    def __init__(self, include: Path, *, company: Mapping[str, Any], shared: Path | None = None) -> None:
+        """`shared` is the include folder whose layouts serve where `include` has none of its own."""
         self._include = include.resolve()
         self._templates = self._include / "templates"
+        self._shared = (shared or include).resolve() / "templates"
         self._company = dict(company)
         self._language = str(company.get("language") or "es")
         self._territory = str(company.get("territory") or "")
@@ -74,7 +76,7 @@ class Renderer:
 
     def language(self, mailing: str, wanted: str) -> str:
         """The language in which a recipient who wants `wanted` gets this mailing."""
-        return Folder(self._templates, mailing).language(wanted, self._language, self._territory)
+        return Folder(self._templates, mailing, self._shared).language(wanted, self._language, self._territory)
 
     def mailings(self) -> list[str]:
         """The mailings that have a template folder."""
@@ -83,14 +85,14 @@ class Renderer:
     def check(self, mailing: str) -> list[TemplateError]:
         """Everything that is wrong with a mailing's files as far as can be told without data; [] when all is well."""
         try:
-            folder = Folder(self._templates, mailing)
+            folder = Folder(self._templates, mailing, self._shared)
         except TemplateError as error:
             return [error]
         return checking.problems(folder, self._include, self._environment(self._language), self._language)
 
     def columns(self, mailing: str) -> dict[str, str]:
         """The columns that a mailing's templates use, each with the 'file:line' that uses it first."""
-        folder = Folder(self._templates, mailing)
+        folder = Folder(self._templates, mailing, self._shared)
         return checking.columns(folder, self._environment(self._language), known=_OWN)
 
     def _job(self, mailing: str, variables: Mapping[str, Any], recipient: Recipient) -> _Job:
@@ -110,14 +112,14 @@ class Renderer:
         """The mailing's folder, listed again when a file came or went."""
         known = self._folders.get(mailing)
         if known is None or known.stale():
-            known = self._folders[mailing] = Folder(self._templates, mailing)
+            known = self._folders[mailing] = Folder(self._templates, mailing, self._shared)
         return known
 
     def _environment(self, language: str) -> Environment:
         """The jinja environment of a language: filters know their locale, in macros as well."""
         if language not in self._environments:
             environment = Environment(
-                loader=FileSystemLoader(self._templates),
+                loader=FileSystemLoader([self._templates, self._shared]),
                 undefined=Missing,
                 autoescape=select_autoescape(("html.j2",), default=False, default_for_string=False),
                 finalize=_printable,

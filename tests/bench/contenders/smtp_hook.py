@@ -15,8 +15,8 @@ os.environ["AIRFLOW_CONN_PEER"] = json.dumps(
     }
 )
 
-import letter  # noqa: E402 after the environment is set
-from airflow.providers.smtp.hooks.smtp import SmtpHook  # noqa: E402
+import letter
+from airflow.providers.smtp.hooks.smtp import SmtpHook
 
 _mails: list[dict[str, str]] = []
 
