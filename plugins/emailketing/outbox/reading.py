@@ -158,7 +158,7 @@ _BOUNDS = (("from", ":"), ("to", ";"))  # ; follows :
 
 
 @cache
-def _addressed() -> sa.Select[tuple[str]]:
+def _addressed() -> sa.Select[Any]:
     """The keys in any of a hundred ranges; built once, because building it takes longer than asking it."""
     ranges = [
         sa.and_(message.c.key >= sa.bindparam(f"from{place}"), message.c.key < sa.bindparam(f"to{place}"))
