@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def _missing(folder: Folder, what: str, hint: str) -> TemplateError:
 
 
 def _file_problems(
-    path: Path, folder: Folder, include: Path, environment: Environment, words: dict[str, dict[str, str]]
+    path: Path, folder: Folder, include: Path, environment: Environment, words: Mapping[str, Mapping[str, str]]
 ) -> Iterator[TemplateError]:
     source = path.read_text(encoding="utf-8")
     try:
@@ -97,7 +97,7 @@ def _caught(act: Callable[[], Any], path: Path, line: int) -> Iterator[TemplateE
         yield TemplateError(str(error.args[0]), path=path, line=line, hint=error.hint)
 
 
-def _word_there(path: Path, node: nodes.Getattr, words: dict[str, dict[str, str]]) -> Iterator[TemplateError]:
+def _word_there(path: Path, node: nodes.Getattr, words: Mapping[str, Mapping[str, str]]) -> Iterator[TemplateError]:
     if not (isinstance(node.node, nodes.Name) and node.node.name == "t"):
         return
     for language, labels in words.items():

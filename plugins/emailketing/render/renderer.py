@@ -57,6 +57,7 @@ class Renderer:
         self._territory = str(company.get("territory") or "")
         self._zone = ZoneInfo(str(company.get("timezone") or "UTC"))
         self._environments: dict[str, Environment] = {}
+        self._folders: dict[str, Folder] = {}
 
     def render(self, mailing: str, variables: Mapping[str, Any], recipient: Recipient) -> Content:
         """What `recipient` will read, from the columns of an event's row (and its `lines`)."""
@@ -95,7 +96,7 @@ class Renderer:
         return checking.columns(folder, self._environment(self._language), known=_OWN)
 
     def _job(self, mailing: str, variables: Mapping[str, Any], recipient: Recipient) -> _Job:
-        folder = Folder(self._templates, mailing, self._shared)
+        folder = self._folder(mailing)
         language = folder.language(recipient.language, self._language, self._territory)
         seen = {
             "lines": [],
@@ -106,6 +107,13 @@ class Renderer:
             "t": Words(folder.words(language)),
         }
         return _Job(folder, language, self._environment(language), seen)
+
+    def _folder(self, mailing: str) -> Folder:
+        """The mailing's folder, listed again when a file came or went."""
+        known = self._folders.get(mailing)
+        if known is None or known.stale():
+            known = self._folders[mailing] = Folder(self._templates, mailing, self._shared)
+        return known
 
     def _environment(self, language: str) -> Environment:
         """The jinja environment of a language: filters know their locale, in macros as well."""

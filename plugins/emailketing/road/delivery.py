@@ -115,12 +115,15 @@ class _Hand:
         Killed at any instruction, at most the one message marked as sending is unknown. False, and the rest is left,
         when the server fails so often that the lane is paused. Raises ChannelDown, told, when there is no line.
         """
-        carrier, last = self._carrier, None
+        carrier, last, begun = self._carrier, None, True
         try:
             for claim in claims:
                 self._open(gate)
+                if begun:  # where one message is no longer ours, those after it may not be either
+                    self.channel.announce(claim)
                 settled, last = last, None
-                if not _step(carrier, self.owner, settled, claim):
+                begun = _step(carrier, self.owner, settled, claim)
+                if not begun:
                     continue
                 receipt = self.channel.deliver(claim)
                 last = carrier.backoff.settlement(claim, receipt, carrier.chance)
