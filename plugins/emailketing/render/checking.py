@@ -8,7 +8,6 @@ from typing import Any
 
 from jinja2 import Environment, nodes
 from jinja2 import TemplateError as JinjaError
-from jinja2.meta import find_undeclared_variables
 
 from emailketing.errors import TemplateError, nearest
 from emailketing.render.faults import told
@@ -28,18 +27,6 @@ def problems(folder: Folder, include: Path, environment: Environment, company: s
             found.append(error)
     for path in (*folder.files(), *sorted(folder.layout.glob("*.j2"))):
         found.extend(_file_problems(path, folder, include, environment, words))
-    return found
-
-
-def columns(folder: Folder, environment: Environment, known: frozenset[str]) -> dict[str, str]:
-    """The variables that the templates of a folder take from the row, each with the place of its first use."""
-    found: dict[str, str] = {}
-    for path in folder.files():
-        tree = environment.parse(path.read_text(encoding="utf-8"), filename=str(path))
-        free = find_undeclared_variables(tree) - known - set(environment.globals)
-        for node in tree.find_all(nodes.Name):
-            if node.name in free:
-                found.setdefault(node.name, f"{path.relative_to(folder.templates)}:{node.lineno}")
     return found
 
 

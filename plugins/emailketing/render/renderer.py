@@ -90,11 +90,6 @@ class Renderer:
             return [error]
         return checking.problems(folder, self._include, self._environment(self._language), self._language)
 
-    def columns(self, mailing: str) -> dict[str, str]:
-        """The columns that a mailing's templates use, each with the 'file:line' that uses it first."""
-        folder = Folder(self._templates, mailing, self._shared)
-        return checking.columns(folder, self._environment(self._language), known=_OWN)
-
     def _job(self, mailing: str, variables: Mapping[str, Any], recipient: Recipient) -> _Job:
         folder = self._folder(mailing)
         language = folder.language(recipient.language, self._language, self._territory)
@@ -190,7 +185,3 @@ def _printable(value: Any) -> Any:
     if value is None:
         raise Unformattable("NULL would be printed here; write '| or_dash', or '{% if … %}' around it")
     return value
-
-
-#: What templates see beside the row's columns.
-_OWN = frozenset({"company", "recipient", "language", "t", "picture", "lines"})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from emailketing import audience, events
 from emailketing.channels import Channel
 from emailketing.erp import Erp
-from emailketing.errors import AuthoringError, SqlError
+from emailketing.errors import AuthoringError, SqlError, nearest
 from emailketing.model import (
     Claim,
     Content,
@@ -55,13 +56,21 @@ def check_mailing(erp: Erp, renderer: Renderer, mailing: Mailing) -> list[Author
     return problems
 
 
+def _addressable(mailing: Mailing, columns: Sequence[str], erp: Erp) -> None:
+    for column in (audience.ADDRESS_COLUMN[channel] for channel in mailing.channels):
+        if column not in columns:
+            hint = f"{nearest(column, columns)} Without it every message would be unaddressed."
+            path = erp.query(mailing.name).path
+            raise SqlError(f"the query gives no column {column!r}.", path=path, hint=hint)
+
+
 def newest_event(erp: Erp, mailing: Mailing, document: str = "") -> Event | None:
     """The document that changed last, or the named one, as an event with its lines; None when there is none.
 
     Raises SqlError when the query breaks its contract.
     """
     with erp.reading() as reader:
-        reader.check(mailing.name)
+        _addressable(mailing, reader.check(mailing.name), erp)
         row = next(reader.documents(mailing.name, [document]), None) if document else reader.latest(mailing.name)
         if row is None:
             return None
