@@ -39,6 +39,11 @@ chaos: ## kill -9 in mid-work, 200 times for us and 200 for each of two peers; a
 	@bin/setup test
 	@exec $(BIN)/python -m tests.chaos $(ARGS)
 
+.PHONY: bench
+bench: ## our speed beside smtplib's and the peers', as ratios of paired runs; ARGS=--quick for a glance
+	@bin/setup test
+	@exec $(BIN)/python -m tests.bench $(ARGS)
+
 .PHONY: lint
 lint: ## style, import rules and types
 	@bin/setup python

@@ -1,7 +1,7 @@
 """Real database servers for the tests: started on free loopback ports, ended by their pid, kept in a temporary folder.
 
-Durability is switched off (no fsync): the folder lives no longer than the test run. Should the test run be killed, the
-servers end with it (parent-death signal).
+Unless asked for, durability is switched off (no fsync): the folder lives no longer than the test run. Should the test
+run be killed, the servers end with it (parent-death signal).
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def postgres() -> Iterator[Server]:
-    """A PostgreSQL server of its own."""
+def postgres(*, durable: bool = False) -> Iterator[Server]:
+    """A PostgreSQL server of its own; with `durable` a commit is on the disk, as PostgreSQL comes."""
     initdb, server = program("initdb", "postgresql"), program("postgres", "postgresql")
 
     def prepare(home: Path, account: str | None) -> None:
@@ -90,12 +90,10 @@ def postgres() -> Iterator[Server]:
         options = {
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
-            "fsync": "off",
-            "synchronous_commit": "off",
-            "full_page_writes": "off",
             "shared_buffers": "64MB",
             "max_connections": "60",
             "max_prepared_transactions": "0",
+            **({} if durable else {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}),
         }
         flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         return [server, "-D", str(home / "data"), "-p", str(port), *flags]

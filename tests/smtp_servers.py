@@ -69,6 +69,7 @@ class ScriptedServer:
     tls_at_once: bool = False
     login: tuple[str, str] | None = None  # user and password, or user and OAuth2 token
     extensions: tuple[str, ...] = ("8BITMIME", "SMTPUTF8", "SIZE 52428800")
+    careless: bool = False  # takes DATA where nobody is to get it, and refuses the message
 
     def __post_init__(self):
         unknown = set(self.script) - set(STAGES)
@@ -245,7 +246,7 @@ class _Conversation:
         return None
 
     def _on_data(self, _):
-        if not self.recipients:
+        if not self.recipients and not self.server.careless:
             return self._say("503 5.5.1 need RCPT")
         if self._act("data", "354 go ahead"):
             self._dot(self._body())
@@ -272,6 +273,8 @@ class _Conversation:
         return b"".join(lines)
 
     def _dot(self, data):
+        if not self.recipients:
+            return self._say("554 5.5.1 no valid recipients")
         message = Accepted(self.sender, tuple(self.recipients), data)
         self.sender, self.recipients = None, []
         script = self.server.script.get("dot") or [None]
@@ -286,7 +289,7 @@ class _Conversation:
         self._act("dot", "250 2.0.0 queued")
         match self.server.next_action("idle"):
             case None:
-                pass
+                return None
             case "<drop>":
                 raise _Gone
             case text:

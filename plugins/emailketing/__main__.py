@@ -537,8 +537,8 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     table = Table(*columns, box=None, header_style="bold", padding=(0, 2, 0, 0))
     for row in rows:
-        table.add_row(*(cell.replace("[", "\\[") for cell in row))
-    Console(width=None if sys.stdout.isatty() else 220).print(table)
+        table.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 220, markup=False, emoji=False).print(table)
 
 
 if __name__ == "__main__":

@@ -32,9 +32,8 @@ def event(mailing: Mailing, row: Mapping[str, Any]) -> Event | BadRow:
     for name, value in (("document", document_text(document)), ("version", version)):
         if len(value) > _LONGEST[name]:
             return BadRow(row, f"{name} {value[:40]!r}… is longer than {_LONGEST[name]} characters")
-    return Event(
-        mailing.name, document_text(document), version, changed_at, row, silent=bool(_truth(row.get("silent")))
-    )
+    variables = row if row.get("version") is not None else {**row, "version": version}
+    return Event(mailing.name, document_text(document), version, changed_at, variables, _truth(row.get("silent")))
 
 
 def with_lines(event: Event, lines: Mapping[str, list[dict[str, Any]]]) -> Event:

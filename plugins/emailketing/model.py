@@ -5,6 +5,7 @@ Everything here is a value without a connection. Times are aware datetimes in UT
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -146,7 +147,15 @@ def message_key(mailing: str, document: str, version: str, channel: str, address
     Two messages with equal keys are the same message, whoever builds them and how often.
     """
     parts = (mailing, document, version, channel, address)
-    return ":".join(quote(part, safe=" /@+-_.,#$&'()*;=?[]~!", errors="surrogatepass") for part in parts)
+    return ":".join([part if _PLAIN.fullmatch(part) else _quoted(part) for part in parts])
+
+
+_SIGNS = " /@+-_.,#$&'()*;=?[]~!"
+_PLAIN = re.compile(rf"[A-Za-z0-9{re.escape(_SIGNS)}]*")
+
+
+def _quoted(part: str) -> str:
+    return quote(part, safe=_SIGNS, errors="surrogatepass")
 
 
 def key_parts(key: str) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine.default import DefaultDialect
 
+from emailketing.outbox.prepared import OnServer, Prepared
+
 _lock, _passed = threading.Lock(), [0]
 
 
@@ -34,6 +36,8 @@ def install(point: int, count: str | None = None) -> None:
     sa.event.listen(sa.Engine, "after_cursor_execute", pass_by)
     for holder, name in (
         (DefaultDialect, "do_commit"),
+        (Prepared, "run"),
+        (OnServer, "run"),
         (socket.socket, "sendall"),
         (smtplib.SMTP, "getreply"),
     ):

@@ -525,7 +525,7 @@ def test_nothing_is_sent_again_without_its_content(outbox):
     put(outbox, letter("1"))
     outbox.cancel(key_of(letter("1")), "maria", "", NOW)
     outbox.prune(NOW, at(1))
-    with pytest.raises(OutboxError, match="content has been pruned"):
+    with pytest.raises(OutboxError, match="content was pruned"):
         outbox.resend(key_of(letter("1")), "maria", "", at(2))
 
 

@@ -22,6 +22,7 @@ from emailketing.errors import ErpError, OutboxError
 from emailketing.model import Mailing, Sender, State
 from emailketing.outbox import Outbox
 from emailketing.render import Renderer
+from emailketing.road import sweeping
 from emailketing.settings import load
 from tests.chaos.town import STAGE, metadata, notes
 
@@ -127,9 +128,9 @@ def write(office: Office, number: int, old_s: float) -> tuple[set[str], set[str]
 )
 @pytest.mark.parametrize("at_once", [5000, 13], ids=["", "in many passes"])
 def test_every_committed_document_is_told_once_and_no_abandoned_one(office, monkeypatch, overlap_s, old_s, at_once):
-    monkeypatch.setattr(road, "_NEW_AT_ONCE", at_once)
-    monkeypatch.setattr(road, "_SIFT_AT_ONCE", min(at_once, 7))
-    monkeypatch.setattr(road, "_PUT_AT_ONCE", min(at_once, 5))
+    monkeypatch.setattr(sweeping, "_NEW_AT_ONCE", at_once)
+    monkeypatch.setattr(sweeping, "_SIFT_AT_ONCE", min(at_once, 7))
+    monkeypatch.setattr(sweeping, "_PUT_AT_ONCE", min(at_once, 5))
     office.overlap_s = overlap_s
     office.outbox.start("note", datetime.now(UTC), [], datetime.now(UTC))
     over = threading.Event()

@@ -151,3 +151,28 @@ def test_help_explains_every_command(desk):
     for command in ("check", "preview", "sweep", "deliver", "outbox", "send-test"):
         assert command in text
         assert "Usage" in desk.run(command, "--help")
+
+
+def test_a_query_that_addresses_nobody_is_told(desk):
+    desk.mend("sql/purchase_order.sql", "AS email,", "AS mail,")
+    told = desk.run("check", fails=True)
+    assert "gives no column 'email'" in told
+    assert "Did you mean 'mail'?" in told
+
+
+def test_a_wrong_folder_and_an_erp_that_is_not_there_are_told(desk):
+    assert "There is no folder" in desk.run("check", fails=True, EMAILKETING_DAGS=str(desk.folder / "nowhere"))
+    assert "There is no folder" in desk.run("check", fails=True, EMAILKETING_INCLUDE=str(desk.folder / "nowhere"))
+    told = desk.run("sweep", fails=True, AIRFLOW_CONN_ERP=f"sqlite:///{desk.folder / 'no.db'}")
+    assert "There is no database file" in told
+    assert not (desk.folder / "no.db").exists()
+
+
+def test_a_message_is_named_by_its_number_too(desk):
+    desk.run("sweep")
+    desk.operator.save_purchase_order()
+    desk.run("sweep")
+    (row,) = desk.rows()
+    assert row["key"] in desk.run("outbox", "list")
+    assert "put" in desk.run("outbox", "history", str(row["id"]))
+    assert "There is no message" in desk.run("outbox", "history", "purchase_order:1", fails=True)

@@ -18,6 +18,11 @@ def row(**columns):
     return {"document": "4512", "changed_at": NOW, **columns}
 
 
+def test_a_row_without_a_version_is_the_first():
+    event = events.event(ORDER, row())
+    assert (event.version, event.variables["version"]) == ("1", "1")
+
+
 def test_a_row_is_an_event_with_its_columns_as_variables():
     event = events.event(ORDER, row(version=2, total=5))
     assert event == Event("purchase_order", "4512", "2", NOW, row(version=2, total=5))

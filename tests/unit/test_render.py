@@ -320,8 +320,3 @@ def test_the_check_tells_the_line_of_words_that_cannot_be_read(write):
         {"order/text.txt.j2": "x", "order/subject.txt.j2": "x", "order/words.es.yaml": 'a: "b"\nc: [d\n'}
     ).check("order")
     assert [(Path(error.path).name, error.line) for error in errors] == [("words.es.yaml", 3)]
-
-
-def test_the_columns_that_templates_need_are_told_with_their_place(order):
-    renderer = order(text__txt="a\n{{ total | money(currency) }}{% for line in lines %}{{ line.x }}{% endfor %}")
-    assert renderer.columns("order") == {"total": "order/text.txt.j2:2", "currency": "order/text.txt.j2:2"}

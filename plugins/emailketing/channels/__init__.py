@@ -30,6 +30,13 @@ class Channel(Protocol):
         Raises ChannelDown when there is none to be had, which is no message's fault.
         """
 
+    def announce(self, claim: Claim) -> None:
+        """Begin with a message before it counts as being sent: only what can in no way lead to its acceptance.
+
+        Waits for no answer, and fails in silence: `deliver` of the same claim goes on from here and tells. After an
+        announcement nothing else but `open` (which takes it back) or `close` may follow. Doing nothing is right, too.
+        """
+
     def deliver(self, claim: Claim) -> Receipt:
         """Send one message over the open line and tell what was answered. Never raises for what the server does.
 

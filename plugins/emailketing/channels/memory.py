@@ -67,6 +67,9 @@ class Memory:
             raise ChannelDown(self.down)
         self._open = True
 
+    def announce(self, claim: Claim) -> None:
+        """Nothing is said beforehand."""
+
     def deliver(self, claim: Claim) -> Receipt:
         """Keep the message, or do as the script says."""
         try:

@@ -1,8 +1,9 @@
 """E-mail by SMTP: frozen bytes over one line, and for each message what the server answered.
 
-One command, one answer; nothing is pipelined, so that it is always clear which message an answer belongs to. The body
-is written first and the final dot by itself: as long as the dot has not been handed to the kernel, no server can have
-accepted the message, and a broken line means *later*, not *unknown*.
+The body is written first and the final dot by itself: as long as the dot has not been handed to the kernel, no server
+can have accepted the message, and a broken line means *later*, not *unknown*. A server that knows PIPELINING (RFC 2920)
+is given MAIL, RCPT and DATA of a message in one piece, so that its answers come while the outbox notes the message as
+being sent; nothing of two messages is ever under way, so it is always clear which one an answer belongs to.
 """
 
 from __future__ import annotations
@@ -68,6 +69,11 @@ class _Parcel(NamedTuple):
     data: bytes
 
 
+class _Announced(NamedTuple):
+    claim: Claim
+    parcel: _Parcel
+
+
 class Smtp:
     """The e-mail channel over one SMTP connection; not for use by several threads at once.
 
@@ -89,6 +95,7 @@ class Smtp:
     ) -> None:
         self._connect, self._timeout_s, self._server, self._clock = connect, timeout_s, server, clock
         self._line: _Line | None = None
+        self._announced: _Announced | None = None
         self._suspect: str | None = None  # the sender for whom a fresh line would not do
 
     def freeze(self, envelope: Envelope, content: Content, sender: Sender) -> Frozen:
@@ -100,19 +107,34 @@ class Smtp:
 
         Raises ChannelDown, which says what was tried, what was answered and what operations can do.
         """
-        if self._line is not None and self._line.usable():
+        if self._line is not None and self._announced is None and self._line.usable():
             return
         self._drop()
         self._line = self._opened()
 
+    def announce(self, claim: Claim) -> None:
+        """See `Channel.announce`: MAIL, RCPT and DATA in one write, where the server knows PIPELINING."""
+        line = self._line
+        if line is None or not line.pipelines or self._announced is not None:
+            return
+        with suppress(LookupError, ValueError, _BrokenError):  # `deliver` meets it again, and tells
+            parcel = _parcel(claim)
+            if not line.unable(parcel):
+                self._announced = _Announced(claim, parcel)
+                line.announce(parcel)
+
     def deliver(self, claim: Claim) -> Receipt:
         """Send one message and tell what became of it. Never raises for what the server does."""
+        announced, self._announced = self._announced, None
+        if announced is not None and announced.claim is not claim:
+            self._drop()  # after DATA there is no other way back
+            announced = None
         try:
-            parcel = _parcel(claim)
+            parcel = announced.parcel if announced else _parcel(claim)
         except (LookupError, ValueError) as error:
             return self._receipt(Outcome.REFUSED, reason=str(error.args[0]))
         try:
-            return self._converse(parcel)
+            return self._converse(parcel, announced is not None)
         except _BrokenError as error:
             self._drop()
             return self._receipt(Outcome.LATER, reason=str(error), server_failed=True)
@@ -122,6 +144,8 @@ class Smtp:
 
     def close(self) -> None:
         """Take leave of the server and close the line; without effect when it is closed."""
+        if self._announced is not None:  # what the server hears now is the message, up to the end of the line
+            self._drop()
         line, self._line = self._line, None
         if line is not None:
             line.leave()
@@ -153,16 +177,18 @@ class Smtp:
         message = f"No mail can be sent over {self._server}: {one_line(what, REASON_MOST)}."
         raise ChannelDown(message, hint=hint) from None  # the cause may hold the password
 
-    def _converse(self, parcel: _Parcel) -> Receipt:
+    def _converse(self, parcel: _Parcel, announced: bool) -> Receipt:
         line = self._line
         if line is None:
             return self._receipt(Outcome.LATER, reason="No line to the server is open.", server_failed=True)
         if problem := line.unable(parcel):
             return self._receipt(Outcome.REFUSED, reason=problem)
-        for command, expected in line.commands(parcel):
-            reply = line.ask(command)
+        commands = line.commands(parcel)
+        for place, (command, expected) in enumerate(commands, start=1):
+            reply = line.answer() if announced else line.ask(command)
             if reply.code // 100 != expected:
-                return self._turned_away(line, command, reply, parcel)
+                unheard = len(commands) - place if announced else 0
+                return self._turned_away(line, command, reply, parcel, unheard)
         if early := line.hand_over(parcel.data):
             self._drop()
             return self._judged("before the message was complete", early, Outcome.LATER)
@@ -181,11 +207,11 @@ class Smtp:
             return self._receipt(Outcome.ACCEPTED, reply.code, reply.text)
         return self._judged("after the message", reply, Outcome.UNKNOWN)
 
-    def _turned_away(self, line: _Line, command: str, reply: _Reply, parcel: _Parcel) -> Receipt:
+    def _turned_away(self, line: _Line, command: str, reply: _Reply, parcel: _Parcel, unheard: int) -> Receipt:
         if reply.code == 421 or reply.blames_the_set_up or reply.code // 100 not in (4, 5):
             self._suspect = parcel.sender if reply.blames_the_set_up else None
             self._drop()
-        elif not line.cleared():
+        elif not line.cleared(unheard):
             self._drop()
         return self._judged(f"to {command.partition(':')[0]}", reply, Outcome.LATER)
 
@@ -202,6 +228,7 @@ class Smtp:
         return Receipt(outcome, self._clock(), code, one_line(reason, REASON_MOST), server_failed)
 
     def _drop(self) -> None:
+        self._announced = None
         line, self._line = self._line, None
         if line is not None:
             line.drop()
@@ -221,6 +248,7 @@ class _Line:
         self._poll.register(self._sock, select.POLLIN)
         client.ehlo_or_helo_if_needed()
         self._extensions: dict[str, str] = client.esmtp_features
+        self.pipelines = "pipelining" in self._extensions
 
     @classmethod
     def over(cls, connect: Callable[[], smtplib.SMTP], timeout_s: float) -> _Line:
@@ -251,9 +279,13 @@ class _Line:
             options += " BODY=8BITMIME SMTPUTF8" if "8bitmime" in self._extensions else " SMTPUTF8"
         return [(f"MAIL FROM:<{parcel.sender}>{options}", 2), (f"RCPT TO:<{parcel.recipient}>", 2), ("DATA", 3)]
 
+    def announce(self, parcel: _Parcel) -> None:
+        """Say all commands before the body at once; their answers are for `answer` to get."""
+        self._write("".join([f"{command}\r\n" for command, _ in self.commands(parcel)]).encode())
+
     def ask(self, command: str) -> _Reply:
         self._write(f"{command}\r\n".encode())
-        return self._answer()
+        return self.answer()
 
     def hand_over(self, data: bytes) -> _Reply | None:
         """Write the body and the final dot. What the server says before the dot comes back, and no dot is sent."""
@@ -267,21 +299,28 @@ class _Line:
         except _BrokenError:
             if self.usable():
                 raise
-            return self._answer()  # a server that has had enough says so and closes
+            return self.answer()  # a server that has had enough says so and closes
         if not isinstance(self._sock, ssl.SSLSocket) and not self.usable():  # TLS has messages of its own
-            return self._answer()
+            return self.answer()
         self._write(b".\r\n")
         return None
 
     def verdict(self) -> _Reply:
         self._sock.settimeout(4 * self._timeout_s)
-        reply = self._answer()
+        reply = self.answer()
         self._sock.settimeout(self._timeout_s)
         return reply
 
-    def cleared(self) -> bool:
-        """Forget the transaction that failed; whether the line may be used again."""
+    def cleared(self, unheard: int) -> bool:
+        """Forget the transaction that failed; whether the line may be used again. So many answers are still to come."""
         try:
+            further = [self.answer() for _ in range(unheard)]
+            if further and further[-1].code // 100 == 3:
+                # DATA passes although the only RCPT did not: a message to nobody ends it, says RFC 2920 (3.1).
+                # Where MAIL did not, there may be a recipient: close, and there is no message.
+                if unheard > 1:
+                    return False
+                self.ask(".")
             return self.ask("RSET").code == 250
         except _BrokenError:
             return False
@@ -303,7 +342,7 @@ class _Line:
         except OSError as error:
             raise _BrokenError(f"the line broke while writing: {_said(error)}") from None
 
-    def _answer(self) -> _Reply:
+    def answer(self) -> _Reply:
         try:
             code, text = self._client.getreply()
         except OSError as error:

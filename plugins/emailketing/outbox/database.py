@@ -20,6 +20,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from emailketing.errors import OutboxError
 
 T = TypeVar("T")
+C = TypeVar("C")
 
 BUSY_S = 30  # how long a transaction waits for another's lock
 IDLE_S = 5.0  # a pooled connection that rested for longer is tried before it is used
@@ -146,30 +147,48 @@ class Database:
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
         self._writer = engine.execution_options(writes=True)
-        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def read(self, work: Callable[[sa.Connection], T]) -> T:
         """What `work` finds out; it changes nothing."""
-        return self._run(self.engine, work)
+        return self._run(self.engine.begin, work)
 
     def write(self, work: Callable[[sa.Connection], T]) -> T:
         """What `work` answers, committed. It may run several times, should the database break a try off."""
-        return self._run(self._writer, work)
+        return self._run(self._writer.begin, work)
 
-    def single(self, work: Callable[[sa.Connection], T]) -> T:
-        """What `work` answers, which executes a single statement: that is a transaction without begin and commit."""
-        return self._run(self._single, work)
+    def hot(self, work: Callable[[sa.PoolProxiedConnection], T]) -> T:
+        """What `work` answers, for steps of microseconds: it gets the driver's connection, begins and commits itself.
 
-    def _run(self, engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
+        What it leaves open is undone. It may run several times, as in `write`.
+        """
+        return self._run(self._driver, work)
+
+    def _run(self, connect: Callable[[], contextlib.AbstractContextManager[C]], work: Callable[[C], T]) -> T:
         for tried in range(1, TRIES + 1):
             try:
-                with self.speaking(), engine.begin() as connection:
+                with self.speaking(), connect() as connection:
                     return work(connection)
             except BrokenOff:
                 if tried == TRIES:
                     raise
                 time.sleep(random.uniform(0, 0.01 * 2**tried))  # noqa: S311 spreads tries, hides nothing
         raise AssertionError("unreachable")
+
+    @contextlib.contextmanager
+    def _driver(self) -> Iterator[sa.PoolProxiedConnection]:
+        connection, dialect = self.engine.raw_connection(), self.engine.dialect
+        base = dialect.loaded_dbapi.Error
+        try:
+            yield connection
+        except base as error:
+            gone = dialect.is_disconnect(error, connection, None)
+            if gone:
+                connection.invalidate(error)
+            raise sa.exc.DBAPIError.instance(
+                None, None, error, base, hide_parameters=True, connection_invalidated=gone, dialect=dialect
+            ) from error
+        finally:
+            connection.close()
 
     @contextlib.contextmanager
     def speaking(self) -> Iterator[None]:

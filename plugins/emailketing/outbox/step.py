@@ -19,7 +19,7 @@ from emailketing.outbox.backoff import Settlement
 from emailketing.outbox.changes import Move, check, move, told
 from emailketing.outbox.database import Database
 from emailketing.outbox.fit import clipped
-from emailketing.outbox.prepared import Prepared
+from emailketing.outbox.prepared import OnServer, Prepared
 from emailketing.outbox.schema import history, message
 
 _TARGETS = {
@@ -41,37 +41,40 @@ class Stepper:
     def __init__(self, database: Database) -> None:
         self._database = database
         dialect = database.engine.dialect
+        self._commit, self._opening = dialect.do_commit, "BEGIN IMMEDIATE" if dialect.name == "sqlite" else ""
         self._settle = Prepared(_settling(), dialect)
         self._begin = Prepared(_beginning(), dialect)
         self._tell = {which: Prepared(_telling(which), dialect) for which in ("s", "b", "sb")}
-        self._at_once = Prepared(_all_in_one(), dialect) if dialect.name == "postgresql" else None
+        self._at_once = OnServer("outbox_step", _all_in_one()) if dialect.name == "postgresql" else None
 
     def step(self, owner: str, settled: Settlement | None, begin: int | None, now: datetime, lease_s: float) -> bool:
         """See `Outbox.step`."""
         given = _begin_parameters(owner, begin, now, lease_s) | _settle_parameters(owner, settled)
         if self._at_once:
-            changed = self._database.single(partial(_changed, self._at_once, given))
-            if settled is None or settled.id in changed:
-                return begin in changed
-        return self._database.write(partial(self._one_by_one, owner, settled, given))
+            changed = self._database.hot(partial(self._at_once.run, parameters=given))
+            done = None if settled and settled.id not in changed else begin in changed
+        else:
+            done = self._database.hot(partial(self._one_by_one, settled, begin, given))
+        if done is None:
+            assert settled is not None
+            self._database.write(partial(_settle_late, owner=owner, settled=settled))
+            return self.step(owner, None, begin, now, lease_s)
+        return done
 
     def _one_by_one(
-        self, owner: str, settled: Settlement | None, given: dict[str, Any], connection: sa.Connection
-    ) -> bool:
-        tell = ""
-        if settled and self._settle.run(connection, given).rowcount:
-            tell += "s"
-        elif settled:
-            _settle_late(connection, owner, settled)
-        if given["b_message"] != _NOBODY and self._begin.run(connection, given).rowcount:
-            tell += "b"
-        if tell:
-            self._tell[tell].run(connection, given)
-        return "b" in tell
-
-
-def _changed(statement: Prepared, given: dict[str, Any], connection: sa.Connection) -> set[int]:
-    return set(statement.run(connection, given).scalars())
+        self, settled: Settlement | None, begin: int | None, given: dict[str, Any], connection: sa.PoolProxiedConnection
+    ) -> bool | None:
+        """Whether it was begun; None, and nothing was done, where the message to settle is not being sent any more."""
+        cursor = connection.cursor()
+        if self._opening:  # other drivers open a transaction by themselves
+            cursor.execute(self._opening)
+        if settled and not self._settle.run(cursor, given):
+            return None
+        begun = begin is not None and self._begin.run(cursor, given) > 0
+        if settled or begun:
+            self._tell["s" * (settled is not None) + "b" * begun].run(cursor, given)
+        self._commit(connection)
+        return begun
 
 
 # The statements. Parameters that begin with s_ are of the message that is settled, with b_ of the one that is begun.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, nodes
 from jinja2 import TemplateError as JinjaError
-from jinja2.meta import find_undeclared_variables
 
 from emailketing.errors import TemplateError, nearest
 from emailketing.render.faults import told
@@ -31,18 +30,6 @@ def problems(folder: Folder, include: Path, environment: Environment, company: s
     return found
 
 
-def columns(folder: Folder, environment: Environment, known: frozenset[str]) -> dict[str, str]:
-    """The variables that the templates of a folder take from the row, each with the place of its first use."""
-    found: dict[str, str] = {}
-    for path in folder.files():
-        tree = environment.parse(path.read_text(encoding="utf-8"), filename=str(path))
-        free = find_undeclared_variables(tree) - known - set(environment.globals)
-        for node in tree.find_all(nodes.Name):
-            if node.name in free:
-                found.setdefault(node.name, f"{path.relative_to(folder.templates)}:{node.lineno}")
-    return found
-
-
 def _missing_parts(folder: Folder) -> list[TemplateError]:
     there = {path.name.partition(".")[0] for path in folder.files()}
     found = []
@@ -58,7 +45,7 @@ def _missing(folder: Folder, what: str, hint: str) -> TemplateError:
 
 
 def _file_problems(
-    path: Path, folder: Folder, include: Path, environment: Environment, words: dict[str, dict[str, str]]
+    path: Path, folder: Folder, include: Path, environment: Environment, words: Mapping[str, Mapping[str, str]]
 ) -> Iterator[TemplateError]:
     source = path.read_text(encoding="utf-8")
     try:
@@ -97,7 +84,7 @@ def _caught(act: Callable[[], Any], path: Path, line: int) -> Iterator[TemplateE
         yield TemplateError(str(error.args[0]), path=path, line=line, hint=error.hint)
 
 
-def _word_there(path: Path, node: nodes.Getattr, words: dict[str, dict[str, str]]) -> Iterator[TemplateError]:
+def _word_there(path: Path, node: nodes.Getattr, words: Mapping[str, Mapping[str, str]]) -> Iterator[TemplateError]:
     if not (isinstance(node.node, nodes.Name) and node.node.name == "t"):
         return
     for language, labels in words.items():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import time
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from emailketing.errors import TemplateError, nearest
 PARTS = {"subject": "txt", "text": "txt", "phone": "txt", "body": "html", "sheet": "html"}
 
 LAYOUT = "_layout"
+
+_TICK_NS = 1_000_000_000  # file systems keep times by the clock's tick, some by the second
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}(_[A-Z]{2})?")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -52,13 +55,28 @@ class Folder:
     def __init__(self, templates: Path, mailing: str, shared: Path) -> None:
         self.mailing, self.templates, self.path = mailing, templates, templates / mailing
         self.layout = next((each / LAYOUT for each in (templates, shared) if (each / LAYOUT).is_dir()), shared / LAYOUT)
+        self._layers = (str(self.layout), str(self.path))
         if not _NAME.fullmatch(mailing) or not self.path.is_dir():
             raise TemplateError(
                 f"There is no template folder for the mailing {mailing!r}.",
                 path=templates,
                 hint=nearest(mailing, mailings(templates)),
             )
+        self._seen_ns = time.time_ns()
+        self._changed = self._changes()
         self._names = sorted(each.name for each in self.path.iterdir())
+        self._languages: dict[tuple[str, str, str], str] = {}
+        self._parts: dict[tuple[str, str, str], str | None] = {}
+        self._words: dict[str, tuple[list[int | None], Mapping[str, str]]] = {}
+
+    def stale(self) -> bool:
+        """Whether files may have come or gone since the folder was listed."""
+        # A change within the clock's tick in which it was listed leaves no other time: trust no listing so fresh.
+        fresh = any(changed is None or self._seen_ns - changed < _TICK_NS for changed in self._changed)
+        return fresh or self._changed != self._changes()
+
+    def _changes(self) -> list[int | None]:
+        return [_changed_ns(str(folder)) for folder in (self.templates, self._layers[1])]
 
     def files(self) -> list[Path]:
         """Every template of the folder, in order."""
@@ -76,6 +94,12 @@ class Folder:
         His own, with the territory and without; else the company's; else any that the folder has. A folder that names
         no language at all is in the company's.
         """
+        asked = (wanted, company, territory)
+        if asked not in self._languages:
+            self._languages[asked] = self._language(*asked)
+        return self._languages[asked]
+
+    def _language(self, wanted: str, company: str, territory: str) -> str:
         there = self.languages()
         order = [*_steps(normalised(wanted), territory), *_steps(normalised(company), territory)]
         best = next((each for each in order if each in there), there[0] if there else company)
@@ -83,6 +107,12 @@ class Folder:
 
     def part(self, name: str, language: str, company: str) -> str | None:
         """The loader's name of the template of a part: es_PY, es, no suffix, the company's language, any; or None."""
+        asked = (name, language, company)
+        if asked not in self._parts:
+            self._parts[asked] = self._part(*asked)
+        return self._parts[asked]
+
+    def _part(self, name: str, language: str, company: str) -> str | None:
         kind = PARTS[name]
         own = [f"{name}.{each}.{kind}.j2" for each in _steps(language, "")]
         order = [*own, f"{name}.{kind}.j2", f"{name}.{company}.{kind}.j2"]
@@ -90,9 +120,17 @@ class Folder:
         found = next((each for each in [*order, *any_language] if each in self._names), None)
         return f"{self.mailing}/{found}" if found else None
 
-    def words(self, language: str) -> dict[str, str]:
-        """The labels for a language: those of the layout, and over them the mailing's own."""
-        return {**words_in(self.layout, language), **words_in(self.path, language)}
+    def words(self, language: str) -> Mapping[str, str]:
+        """The labels for a language: those of the layout, and over them the mailing's own.
+
+        In each, the bare language's stand under the territory's. Files that change are read again.
+        """
+        files = [f"{folder}/words.{each}.yaml" for folder in self._layers for each in reversed(_steps(language, ""))]
+        changed = [_changed_ns(file) for file in files]
+        if language not in self._words or self._words[language][0] != changed:
+            labels = [_labels(Path(file)) for file, ns in zip(files, changed, strict=True) if ns is not None]
+            self._words[language] = (changed, {name: text for each in labels for name, text in each.items()})
+        return self._words[language][1]
 
 
 def mailings(templates: Path) -> list[str]:
@@ -102,14 +140,12 @@ def mailings(templates: Path) -> list[str]:
     return sorted(each.name for each in templates.iterdir() if each.is_dir() and _NAME.fullmatch(each.name))
 
 
-def words_in(folder: Path, language: str) -> dict[str, str]:
-    """The labels of `words.<language>.yaml` in a folder, the bare language's under the territory's; {} without any."""
-    merged: dict[str, str] = {}
-    for each in reversed(_steps(language, "")):
-        path = folder / f"words.{each}.yaml"
-        if path.is_file():
-            merged.update(_labels(path, path.stat().st_mtime_ns))
-    return merged
+def _changed_ns(file: str) -> int | None:
+    """When a file was changed last, in nanoseconds; None when there is none."""
+    try:
+        return os.stat(file).st_mtime_ns  # noqa: PTH116 a Path costs more than the call, and this is once a message
+    except OSError:
+        return None
 
 
 def _is_words(name: str) -> bool:
@@ -123,8 +159,7 @@ def _steps(language: str, territory: str) -> list[str]:
     return [each for each in dict.fromkeys((own, base)) if each and language]
 
 
-@lru_cache(maxsize=256)
-def _labels(path: Path, _changed_ns: int) -> dict[str, str]:
+def _labels(path: Path) -> dict[str, str]:
     try:
         found: Any = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
@@ -84,7 +84,7 @@ def or_dash(value: Any) -> Any:
 
 def one_line(value: Any) -> str:
     """Text with every run of whitespace and control characters made one space: it cannot begin a new line or header."""
-    return " ".join("".join(" " if ord(sign) < 32 or 127 <= ord(sign) < 160 else sign for sign in str(value)).split())
+    return " ".join(str(value).translate(_CONTROLS).split())
 
 
 def shortened(value: Any, length: int = 40) -> str:
@@ -201,9 +201,13 @@ class Formats:
         return {**own, **dates, **{each.__name__: each for each in plain}}
 
     def _decimal(self, value: Any, least: int, most: int) -> str:
-        number = _rounded(decimal_of(value), most)
-        pattern = f"#,##0.{'0' * least}{'#' * (most - least)}" if most else "#,##0"
-        return str(_pattern(pattern).apply(number, self.locale, decimal_quantization=False))
+        return _written(_rounded(decimal_of(value), most), least, most, self.locale)
+
+
+@lru_cache(maxsize=4096)  # one price list, ten thousand readers
+def _written(number: Decimal, least: int, most: int, locale: Locale) -> str:
+    pattern = f"#,##0.{'0' * least}{'#' * (most - least)}" if most else "#,##0"
+    return str(_pattern(pattern).apply(number, locale, decimal_quantization=False))
 
 
 @cache
@@ -231,6 +235,8 @@ def cleaned(value: Any) -> Any:
     direction of the text around them.
     """
     if isinstance(value, str):
+        if value.isprintable():  # none of the harmful is
+            return value
         return value.replace("\r\n", "\n").replace("\r", "\n").translate(_HARMFUL)
     if isinstance(value, Mapping):
         return {key: cleaned(item) for key, item in value.items()}
@@ -239,6 +245,7 @@ def cleaned(value: Any) -> Any:
     return value
 
 
+_CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), " ")
 _HARMFUL = dict.fromkeys(
     (
         *(code for code in range(32) if chr(code) not in "\n\t"),

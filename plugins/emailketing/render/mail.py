@@ -38,8 +38,16 @@ def derived_text(html: str) -> str:
 
 def tidied(text: str) -> str:
     """Text without trailing blanks, without more than one empty line at a time, ending in one newline."""
-    lines = [re.sub(r"(?<=\S)[ \t]{3,}", "  ", line).strip() for line in text.splitlines()]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n ") + "\n"
+    text = "\n".join([line.strip() for line in text.splitlines()])
+    if "   " in text or "\t" in text:
+        text = _GAP.sub("  ", text)
+    if "\n\n\n" in text:
+        text = _EMPTY_LINES.sub("\n\n", text)
+    return text.strip("\n ") + "\n"
+
+
+_GAP = re.compile(r"(?<=\S)[ \t]{3,}")  # what tables leave behind
+_EMPTY_LINES = re.compile(r"\n{3,}")
 
 
 def read_picture(include: Path, name: str) -> Attachment:

@@ -57,6 +57,7 @@ class Renderer:
         self._territory = str(company.get("territory") or "")
         self._zone = ZoneInfo(str(company.get("timezone") or "UTC"))
         self._environments: dict[str, Environment] = {}
+        self._folders: dict[str, Folder] = {}
 
     def render(self, mailing: str, variables: Mapping[str, Any], recipient: Recipient) -> Content:
         """What `recipient` will read, from the columns of an event's row (and its `lines`)."""
@@ -89,13 +90,8 @@ class Renderer:
             return [error]
         return checking.problems(folder, self._include, self._environment(self._language), self._language)
 
-    def columns(self, mailing: str) -> dict[str, str]:
-        """The columns that a mailing's templates use, each with the 'file:line' that uses it first."""
-        folder = Folder(self._templates, mailing, self._shared)
-        return checking.columns(folder, self._environment(self._language), known=_OWN)
-
     def _job(self, mailing: str, variables: Mapping[str, Any], recipient: Recipient) -> _Job:
-        folder = Folder(self._templates, mailing, self._shared)
+        folder = self._folder(mailing)
         language = folder.language(recipient.language, self._language, self._territory)
         seen = {
             "lines": [],
@@ -106,6 +102,13 @@ class Renderer:
             "t": Words(folder.words(language)),
         }
         return _Job(folder, language, self._environment(language), seen)
+
+    def _folder(self, mailing: str) -> Folder:
+        """The mailing's folder, listed again when a file came or went."""
+        known = self._folders.get(mailing)
+        if known is None or known.stale():
+            known = self._folders[mailing] = Folder(self._templates, mailing, self._shared)
+        return known
 
     def _environment(self, language: str) -> Environment:
         """The jinja environment of a language: filters know their locale, in macros as well."""
@@ -182,7 +185,3 @@ def _printable(value: Any) -> Any:
     if value is None:
         raise Unformattable("NULL would be printed here; write '| or_dash', or '{% if … %}' around it")
     return value
-
-
-#: What templates see beside the row's columns.
-_OWN = frozenset({"company", "recipient", "language", "t", "picture", "lines"})

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from hashlib import sha256
 from pathlib import Path
 from random import Random
 
 from tests.chaos.kills import Figures
-from tests.chaos.processes import PROJECT, Process, Warm
+from tests.chaos.processes import Process, Warm
 from tests.chaos.recorder import Record
-
-HERE = Path(__file__).parent
-
-
-def environment(name: str) -> Path:
-    """The Python of var/peers/<name>, with what <name>.txt pins; made when it is missing or differs."""
-    wanted, place = HERE / f"{name}.txt", PROJECT / "var" / "peers" / name
-    python, stamp = place / "bin" / "python", place / ".installed"
-    digest = sha256(wanted.read_bytes()).hexdigest()
-    if not stamp.exists() or stamp.read_text() != digest:
-        uv = [str(Path(sys.executable).with_name("uv"))]
-        subprocess.run([*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(place)], check=True)
-        subprocess.run([*uv, "pip", "install", "--quiet", "--python", str(python), "-r", str(wanted)], check=True)
-        stamp.write_text(digest)
-    return python
 
 
 class _Peer:

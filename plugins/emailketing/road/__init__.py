@@ -1,0 +1,33 @@
+"""The one road of a message: from rows of the ERP to a settled row of the ledger.
+
+`sweep` does the first half: changed rows → events → envelopes → (known keys dropped) → content → frozen bytes →
+outbox, with the cursor, in one transaction; `mend` renders again what could not be rendered. `deliver` does the second:
+claim → send → settle; `keep_house` settles what nobody could settle at the time. `preview` is what a person sees of it
+before anything is sent.
+
+Every part may be repeated, and every part may be killed at any instruction. Connections, clock and files are handed in.
+"""
+
+from emailketing.road.clock import Clock, utc_now
+from emailketing.road.delivery import Carrier, Delivered, deliver, keep_house, wire
+from emailketing.road.preview import check_mailing, newest_event, send_test
+from emailketing.road.sweeping import Sweeper, Swept, freeze, mend, sweep, sweep_all
+
+__all__ = [
+    "Carrier",
+    "Clock",
+    "Delivered",
+    "Sweeper",
+    "Swept",
+    "check_mailing",
+    "deliver",
+    "freeze",
+    "keep_house",
+    "mend",
+    "newest_event",
+    "send_test",
+    "sweep",
+    "sweep_all",
+    "utc_now",
+    "wire",
+]

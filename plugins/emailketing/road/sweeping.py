@@ -1,0 +1,329 @@
+"""The first half of the road: what the ERP committed becomes frozen messages in the outbox."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import groupby, islice
+
+from emailketing import audience, events
+from emailketing.channels import Channel
+from emailketing.erp import Erp, Reader
+from emailketing.errors import AuthoringError, EmailketingError, IllegalTransition
+from emailketing.model import (
+    Envelope,
+    Event,
+    Mailing,
+    Message,
+    Sender,
+    State,
+    document_of,
+    masked_key,
+    message_id,
+)
+from emailketing.outbox import Outbox
+from emailketing.render import Renderer
+from emailketing.road.clock import Clock, utc_now
+
+log = logging.getLogger(__name__)
+
+_NEW_AT_ONCE = 5_000  # new documents held in memory; more are taken in further passes
+_SIFT_AT_ONCE = 1_000  # rows whose keys are looked up together
+_PUT_AT_ONCE = 200  # rendered messages held in memory
+
+
+@dataclass(frozen=True)
+class Sweeper:
+    """All that a sweep needs: where documents come from, how they are rendered, where messages go.
+
+    `channels` only freeze here; no line is opened. `overlap_s` is how far behind the cursor rows are read again.
+    """
+
+    erp: Erp
+    outbox: Outbox
+    renderer: Renderer
+    channels: Mapping[str, Channel]
+    sender: Sender
+    overlap_s: float
+    clock: Clock = utc_now
+
+    def since(self, position: datetime) -> datetime:
+        """From when on rows are read again, for a cursor at `position`."""
+        return position - timedelta(seconds=self.overlap_s)
+
+
+@dataclass
+class Swept:
+    """What one sweep of one mailing found and did; `states` counts the messages that are new in the outbox."""
+
+    mailing: str
+    first_look: bool = False
+    documents: int = 0
+    silent: int = 0
+    known: int = 0
+    states: Counter[State] = field(default_factory=Counter)
+    mended: Counter[State] = field(default_factory=Counter)  # what became of messages that were held
+    problems: list[str] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)  # why messages are held still, as was told when they were new
+
+    def tell(self, problem: str) -> None:
+        """Add a problem that a person must see, once."""
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    @property
+    def new(self) -> int:
+        """The messages that this sweep put into the outbox."""
+        return self.states.total()
+
+
+def sweep(sweeper: Sweeper, mailing: Mailing, begin: datetime | None = None) -> Swept:
+    """Put a message into the outbox for every document that the ERP committed and nobody has been told of.
+
+    The first look at a mailing marks what is there as history and sends nothing; with `begin` it starts from then
+    instead. Raises ErpError, OutboxError (repeat it), SqlError (the author must mend the query); a row or a template
+    that fails concerns its own message only and is told among the problems.
+    """
+    swept = Swept(mailing.name)
+    position = sweeper.outbox.cursor(mailing.name)
+    if position is None:
+        swept.first_look = True
+        position = _first_look(sweeper, mailing, begin)
+        if begin is None:
+            return swept
+    while _pass(sweeper, mailing, position, swept):
+        position = sweeper.outbox.cursor(mailing.name) or position
+    return swept
+
+
+def sweep_all(
+    sweeper: Sweeper, mailings: Iterable[Mailing], begin: datetime | None = None, *, mending: bool = True
+) -> Iterator[Swept]:
+    """Sweep each mailing, and mend it before. One whose files are wrong tells it among its problems and stops no other.
+
+    Raises ErpError and OutboxError, which concern them all.
+    """
+    for mailing in mailings:
+        try:
+            mended = mend(sweeper, mailing) if mending else Swept(mailing.name)
+            swept = sweep(sweeper, mailing, begin)
+            swept.mended, swept.held = mended.states, mended.problems
+        except AuthoringError as error:
+            swept = Swept(mailing.name, problems=[str(error)])
+        yield swept
+
+
+def _first_look(sweeper: Sweeper, mailing: Mailing, begin: datetime | None) -> datetime:
+    """Start the mailing's cursor. What is committed by now is history, whatever its times say."""
+    now = sweeper.clock()
+    if begin is not None:
+        sweeper.outbox.start(mailing.name, begin, [], now)
+        return begin
+    with sweeper.erp.reading() as reader:
+        newest = reader.look(mailing.name, _ever(now)).newest
+        position = min(newest, now) if newest else now
+        rows = reader.changes(mailing.name, sweeper.since(position))
+        found = [item for item in (events.event(mailing, row) for row in rows) if isinstance(item, Event)]
+    sweeper.outbox.start(mailing.name, position, [(item.document, item.version) for item in found], now)
+    return position
+
+
+def _ever(now: datetime) -> datetime:
+    return now - timedelta(days=365 * 100)
+
+
+Addressed = tuple[Event, Envelope]
+
+
+@dataclass
+class Fresh:
+    """What one pass over the changed rows found: the newest event of all, and what is new, by key."""
+
+    newest: datetime | None = None
+    addressed: dict[str, Addressed] = field(default_factory=dict)
+
+    @property
+    def full(self) -> bool:
+        """Whether memory's bound is reached; the rest is taken in a further pass."""
+        return len(self.addressed) >= _NEW_AT_ONCE
+
+
+def _pass(sweeper: Sweeper, mailing: Mailing, position: datetime, swept: Swept) -> bool:
+    """One pass over the changed rows; whether there is more than one pass can hold in memory."""
+    now = sweeper.clock()
+    with sweeper.erp.reading() as reader:
+        with closing(reader.changes(mailing.name, sweeper.since(position))) as rows:
+            fresh = _fresh(sweeper, mailing, rows, swept, now)
+        lines = reader.lines(mailing.name, documents_of(event for event, _ in fresh.addressed.values()))
+    cursor = {mailing.name: events.reach(fresh.newest, position, now)}
+    batches = _whole_documents(fresh.addressed.values())
+    for number, batch in enumerate(batches, start=1):
+        messages = [_message(sweeper, events.with_lines(event, lines), envelope, swept) for event, envelope in batch]
+        # The cursor moves with the last messages: killed before, the next sweep finds the first ones known.
+        held = sweeper.outbox.put(messages, cursor if number == len(batches) else {}, now).too_large
+        swept.states.update(
+            State.HELD if message.envelope.key in held else message.envelope.state for message in messages
+        )
+        for reason in held.values():
+            swept.tell(reason)
+    if not batches and cursor[mailing.name] > position:
+        sweeper.outbox.put([], cursor, now)
+    return fresh.full
+
+
+def _whole_documents(addressed: Iterable[Addressed]) -> list[list[Addressed]]:
+    """Batches for the outbox. All messages of a document are put together: some of them would hide the others."""
+    batches: list[list[Addressed]] = [[]]
+    for _, together in groupby(addressed, key=lambda pair: (pair[0].document, pair[0].version)):
+        if len(batches[-1]) >= _PUT_AT_ONCE:
+            batches.append([])
+        batches[-1].extend(together)
+    return [batch for batch in batches if batch]
+
+
+def documents_of(changed: Iterable[Event]) -> list[object]:
+    """The documents as the query gave them, each once: a database may not compare its numbers with text."""
+    return list({event.document: event.variables["document"] for event in changed}.values())
+
+
+def _fresh(
+    sweeper: Sweeper, mailing: Mailing, rows: Iterable[Mapping[str, object]], swept: Swept, now: datetime
+) -> Fresh:
+    """Read changed rows until they end or memory's bound is reached, and keep what nobody knows yet."""
+    fresh = Fresh()
+    made = _events(sweeper, mailing, rows, swept)
+    while not fresh.full and (batch := list(islice(made, _SIFT_AT_ONCE))):
+        fresh.newest = batch[-1].changed_at
+        _sift(sweeper, mailing, batch, fresh, swept, now)
+    return fresh
+
+
+def _events(sweeper: Sweeper, mailing: Mailing, rows: Iterable[Mapping[str, object]], swept: Swept) -> Iterator[Event]:
+    for row in rows:
+        event = events.event(mailing, row)
+        if isinstance(event, Event):
+            yield event
+        else:
+            swept.tell(f"{sweeper.erp.query(mailing.name).path}: a row is left out: {event.reason}")
+
+
+def _sift(
+    sweeper: Sweeper,
+    mailing: Mailing,
+    batch: Sequence[Event],
+    fresh: Fresh,
+    swept: Swept,
+    now: datetime,
+) -> None:
+    """Add to `fresh` the messages of this batch whose keys nobody knows yet."""
+    swept.documents += len(batch)
+    told = [event for event in batch if not event.silent]
+    swept.silent += len(batch) - len(told)
+    history = sweeper.outbox.baseline(mailing.name, [(event.document, event.version) for event in told])
+    addressed = [
+        (event, envelope)
+        for event in told
+        if (event.document, event.version) not in history
+        for envelope in _envelopes(mailing, event, now)
+    ]
+    known = sweeper.outbox.known({envelope.key for _, envelope in addressed})
+    # A document is told to the addresses it had when it was first seen. That a customer's address changes later is no
+    # news of his old documents; only who could not be reached at all is tried at his new address.
+    told_before = sweeper.outbox.addressed({document_of(e.key) for _, e in addressed if e.key not in known})
+    for event, envelope in addressed:
+        if envelope.key in known or document_of(envelope.key) in told_before:
+            swept.known += 1
+        elif fresh.addressed.setdefault(envelope.key, (event, envelope))[0] is not event:
+            swept.tell(_twice(sweeper, mailing, event))
+
+
+def _twice(sweeper: Sweeper, mailing: Mailing, event: Event) -> str:
+    return (
+        f"{sweeper.erp.query(mailing.name).path}: document {event.document!r}, version {event.version!r}, comes in "
+        "several rows for the same address; the first is sent, the others are left out.\n"
+        "  Does a JOIN lack a condition, or the version something that changes?"
+    )
+
+
+def _envelopes(mailing: Mailing, event: Event, now: datetime) -> Iterator[Envelope]:
+    for channel in mailing.channels:
+        for addressee in audience.addressed_by_row(event.variables, channel):
+            envelope = events.envelope(mailing, event, channel, addressee.recipient, now)
+            yield events.unaddressed(envelope, addressee.reason) if addressee.reason else envelope
+
+
+def _message(sweeper: Sweeper, event: Event, envelope: Envelope, swept: Swept) -> Message:
+    """The message, rendered and frozen; held with the reason when that fails, whatever the failure is."""
+    if envelope.state is not State.QUEUED:
+        return Message(envelope)
+    try:
+        return freeze(sweeper, event, envelope)
+    except EmailketingError as error:
+        reason = str(error)
+    except Exception as error:  # a library stumbles over this row; the others must not wait for its mending
+        log.exception("message %s cannot be rendered", masked_key(envelope.key))
+        reason = f"{event.mailing}: document {event.document!r} cannot be rendered: {type(error).__name__}: {error}"
+    swept.tell(reason)
+    return Message(replace(envelope, state=State.HELD, reason=reason))
+
+
+def freeze(sweeper: Sweeper, event: Event, envelope: Envelope) -> Message:
+    """Render an envelope's message and freeze its bytes. Raises AuthoringError, SettingsError for the sender."""
+    content = sweeper.renderer.render(event.mailing, event.variables, envelope.recipient)
+    return Message(
+        envelope,
+        sender=sweeper.sender.address,
+        subject=content.subject,
+        message_id=message_id(envelope.key, sweeper.sender.domain),
+        frozen=sweeper.channels[envelope.channel].freeze(envelope, content, sweeper.sender),
+    )
+
+
+def mend(sweeper: Sweeper, mailing: Mailing) -> Swept:
+    """Render again what is held because its template failed; what renders now is queued.
+
+    A document that changed or vanished meanwhile has its own newer message or needs none: the held one is cancelled.
+    """
+    swept = Swept(mailing.name)
+    after = 0
+    while held := sweeper.outbox.unrendered(mailing.name, after):
+        after = held[-1].id
+        _mend(sweeper, mailing, [row.envelope for row in held], swept)
+    return swept
+
+
+def _mend(sweeper: Sweeper, mailing: Mailing, held: Sequence[Envelope], swept: Swept) -> None:
+    with sweeper.erp.reading() as reader:
+        found = _by_document(mailing, reader, held)
+    for envelope in held:
+        event = found.get((envelope.document, envelope.version))
+        if event is None:
+            _drop(sweeper, envelope, swept)
+            continue
+        message = _message(sweeper, event, replace(envelope, state=State.QUEUED, reason=""), swept)
+        if message.frozen is None:
+            continue
+        if reason := sweeper.outbox.fill(message, sweeper.clock()):
+            swept.tell(reason)
+        else:
+            swept.states[State.QUEUED] += 1
+
+
+def _drop(sweeper: Sweeper, envelope: Envelope, swept: Swept) -> None:
+    why = "the document was changed or deleted in the ERP before it could be rendered"
+    with suppress(IllegalTransition):  # a person was quicker
+        sweeper.outbox.cancel(envelope.key, "eMailketing", why, sweeper.clock())
+        swept.states[State.CANCELLED] += 1
+
+
+def _by_document(mailing: Mailing, reader: Reader, held: Sequence[Envelope]) -> dict[tuple[str, str], Event]:
+    since = min(envelope.event_at for envelope in held)
+    documents = sorted({envelope.document for envelope in held})
+    rows = list(reader.documents(mailing.name, documents, since))
+    made = [item for row in rows if isinstance(item := events.event(mailing, row), Event)]
+    lines = reader.lines(mailing.name, documents_of(made))
+    return {(item.document, item.version): events.with_lines(item, lines) for item in made}
