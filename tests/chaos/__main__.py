@@ -39,7 +39,7 @@ def main(kills: int, seed: int, peers: bool) -> None:
             record = Record(place / "record")
             with Recorder(record.path, PAUSE_S, seed) as recorder:
                 figures = beat(place, record, recorder.port, seed, kills)
-            click.echo(f"  {figures.system}: done in {figures.seconds:.0f} s", err=True)
+            click.echo(f"\n{table([figures])}", err=True)
             found.append(figures)
     click.echo(table(found))
     bad = [problem for figures in found[:2] for problem in (*figures.problems, *_broken(figures))]
