@@ -66,10 +66,12 @@ class Desk:
             str(self.folder / "mail"),
         ]
         with subprocess.Popen([*command, "--log", str(self.log)], cwd=PROJECT, stdout=subprocess.DEVNULL) as process:
-            while not answers(self.port):
-                assert process.poll() is None
-            yield
-            process.terminate()
+            try:
+                while not answers(self.port):
+                    assert process.poll() is None
+                yield
+            finally:
+                process.terminate()
 
     def mend(self, name, old, new):
         path = self.include / name
