@@ -4,6 +4,7 @@ message suffers. The message counts as being sent from before its final dot on, 
 from __future__ import annotations
 
 import smtplib
+import time
 
 import pytest
 
@@ -12,6 +13,7 @@ from emailketing.errors import OutboxError
 from emailketing.model import Claim, Frozen, Lane, Outcome, State
 from tests.integration.test_smtp_faults import (
     BIG,
+    DROP,
     PATIENCE_S,
     TABLE,
     TAKE_AND_STALL,
@@ -72,6 +74,28 @@ def test_the_three_commands_go_out_before_any_answer_and_the_body_after_them(cha
         assert channel.deliver(one).outcome is Outcome.ACCEPTED
         assert server.verbs() == ["EHLO", "MAIL", "RCPT", "DATA"]
         assert [message.data for message in server.accepted] == [one.frozen.wire]
+
+
+@pytest.mark.parametrize("announced", [True, False], ids=["announced", "not announced"])
+@pytest.mark.parametrize("farewell", [DROP, "421 4.4.2 idle for too long"])
+def test_a_line_that_ends_in_the_moment_of_the_next_message_costs_it_no_attempt(channel_to, farewell, announced):
+    with pipelining({"idle": [farewell]}) as server:
+        channel = channel_to(server)
+        assert channel.deliver(claim(1)).outcome is Outcome.ACCEPTED
+        time.sleep(0.1)  # the end of the line arrives, and nobody looks
+        two = claim(2)
+        if announced:
+            channel.announce(two)
+        assert channel.deliver(two).outcome is Outcome.ACCEPTED
+        assert len(server.accepted) == 2
+
+
+def test_a_line_that_ends_in_the_moment_of_the_next_message_where_there_is_no_other(channel_to):
+    with pipelining({"idle": [DROP]}) as server:
+        channel = channel_to(server)
+        assert channel.deliver(claim(1)).outcome is Outcome.ACCEPTED
+    receipt = channel.deliver(claim(2))
+    assert (receipt.outcome, receipt.server_failed) == (Outcome.LATER, True)
 
 
 def test_without_the_extension_nothing_is_said_beforehand(channel_to):

@@ -60,7 +60,13 @@ class _Reply(NamedTuple):
 
 
 class _BrokenError(Exception):
-    """The line broke or the server took too long."""
+    """The line broke or the server took too long, which `slow` says."""
+
+    slow = False
+
+
+class _EndedIdleError(_BrokenError):
+    """The server had ended the line before it heard of this message: its farewell came, or nothing, for an answer."""
 
 
 class _Parcel(NamedTuple):
@@ -134,7 +140,7 @@ class Smtp:
         except (LookupError, ValueError) as error:
             return self._receipt(Outcome.REFUSED, reason=str(error.args[0]))
         try:
-            return self._converse(parcel, announced is not None)
+            return self._conversed(parcel, announced is not None)
         except _BrokenError as error:
             self._drop()
             return self._receipt(Outcome.LATER, reason=str(error), server_failed=True)
@@ -177,6 +183,24 @@ class Smtp:
         message = f"No mail can be sent over {self._server}: {one_line(what, REASON_MOST)}."
         raise ChannelDown(message, hint=hint) from None  # the cause may hold the password
 
+    def _conversed(self, parcel: _Parcel, announced: bool) -> Receipt:
+        """The conversation; begun anew, once, where the server had ended the line while it was idle.
+
+        `open` looks for that, but the end may come in the same moment in which the message is announced.
+        """
+        try:
+            return self._converse(parcel, announced)
+        except _EndedIdleError as error:
+            self._drop()
+            began = time.monotonic()
+            try:
+                self.open()
+            except ChannelDown:
+                raise _BrokenError(f"{error}, and there was no other") from None
+            if time.monotonic() - began > self._timeout_s:  # the message's lease counts on one answer's patience
+                raise _BrokenError(f"{error}, and the next one was slow to come") from None
+            return self._converse(parcel, announced=False)
+
     def _converse(self, parcel: _Parcel, announced: bool) -> Receipt:
         line = self._line
         if line is None:
@@ -185,7 +209,8 @@ class Smtp:
             return self._receipt(Outcome.REFUSED, reason=problem)
         commands = line.commands(parcel)
         for place, (command, expected) in enumerate(commands, start=1):
-            reply = line.answer() if announced else line.ask(command)
+            asked = line.first_asked if place == 1 else line.asked
+            reply = asked(command, announced)
             if reply.code // 100 != expected:
                 unheard = len(commands) - place if announced else 0
                 return self._turned_away(line, command, reply, parcel, unheard)
@@ -249,6 +274,7 @@ class _Line:
         client.ehlo_or_helo_if_needed()
         self._extensions: dict[str, str] = client.esmtp_features
         self.pipelines = "pipelining" in self._extensions
+        self._used = False  # whether a message was begun on it
 
     @classmethod
     def over(cls, connect: Callable[[], smtplib.SMTP], timeout_s: float) -> _Line:
@@ -282,6 +308,23 @@ class _Line:
     def announce(self, parcel: _Parcel) -> None:
         """Say all commands before the body at once; their answers are for `answer` to get."""
         self._write("".join([f"{command}\r\n" for command, _ in self.commands(parcel)]).encode())
+
+    def asked(self, command: str, announced: bool) -> _Reply:
+        """The answer to a command, which is said now unless it was announced."""
+        return self.answer() if announced else self.ask(command)
+
+    def first_asked(self, command: str, announced: bool) -> _Reply:
+        """The answer to a message's first command. Raises _EndedIdleError where the line had ended before it."""
+        used, self._used = self._used, True
+        try:
+            reply = self.asked(command, announced)
+        except _BrokenError as error:
+            if used and not error.slow:
+                raise _EndedIdleError(str(error)) from None
+            raise
+        if used and reply.code == 421:
+            raise _EndedIdleError(f"The server ended the line: {reply}")
+        return reply
 
     def ask(self, command: str) -> _Reply:
         self._write(f"{command}\r\n".encode())
@@ -346,7 +389,9 @@ class _Line:
         try:
             code, text = self._client.getreply()
         except OSError as error:
-            raise _BrokenError(f"the line broke while waiting for the answer: {_said(error)}") from None
+            broken = _BrokenError(f"the line broke while waiting for the answer: {_said(error)}")
+            broken.slow = isinstance(error, TimeoutError)
+            raise broken from None
         return _Reply(code, one_line(text.decode("utf-8", "replace"), REASON_MOST))
 
 
