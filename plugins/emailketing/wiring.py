@@ -9,6 +9,7 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from emailketing import connections, settings
+from emailketing.audience import Audience
 from emailketing.channels import Channel
 from emailketing.channels.smtp import Smtp
 from emailketing.erp import Erp
@@ -71,6 +72,7 @@ def sweeper() -> Sweeper:
         channels={"email": email()},
         sender=chosen.mail_sender(),
         overlap_s=chosen.sweep.overlap_s,
+        audience=Audience(),
     )
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby, islice
 
-from emailketing import audience, events
+from emailketing import events
+from emailketing.audience import Audience
 from emailketing.channels import Channel
 from emailketing.erp import Erp, Reader
 from emailketing.errors import AuthoringError, EmailketingError, IllegalTransition
@@ -49,6 +50,7 @@ class Sweeper:
     channels: Mapping[str, Channel]
     sender: Sender
     overlap_s: float
+    audience: Audience = field(default_factory=Audience)
     clock: Clock = utc_now
 
     def since(self, position: datetime) -> datetime:
@@ -228,7 +230,7 @@ def _sift(
         (event, envelope)
         for event in told
         if (event.document, event.version) not in history
-        for envelope in _envelopes(mailing, event, now)
+        for envelope in _envelopes(sweeper.audience, mailing, event, now)
     ]
     known = sweeper.outbox.known({envelope.key for _, envelope in addressed})
     # A document is told to the addresses it had when it was first seen. That a customer's address changes later is no
@@ -249,9 +251,9 @@ def _twice(sweeper: Sweeper, mailing: Mailing, event: Event) -> str:
     )
 
 
-def _envelopes(mailing: Mailing, event: Event, now: datetime) -> Iterator[Envelope]:
+def _envelopes(audience: Audience, mailing: Mailing, event: Event, now: datetime) -> Iterator[Envelope]:
     for channel in mailing.channels:
-        for addressee in audience.addressed_by_row(event.variables, channel):
+        for addressee in audience.addressees(mailing, event.variables, channel):
             envelope = events.envelope(mailing, event, channel, addressee.recipient, now)
             yield events.unaddressed(envelope, addressee.reason) if addressee.reason else envelope
 

@@ -1,7 +1,4 @@
-"""The audience: who gets a message by a channel, and who does not, with the reason.
-
-Everybody who was meant is in the answer: a person who cannot be reached is an addressee with a reason, never a gap.
-"""
+"""Whom a row of the ERP addresses."""
 
 from __future__ import annotations
 
@@ -10,15 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from email_validator import EmailNotValidError, validate_email
-
+from emailketing.audience.addresses import LONGEST, usable_email
 from emailketing.model import Recipient
 
 #: The column of a notification's row that holds a channel's address.
 ADDRESS_COLUMN = {"email": "email", "phone": "phone"}
 
 _BREAK = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
-_LONGEST = 254  # an address path of SMTP, RFC 5321 4.5.3.1.3 less the brackets
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +34,7 @@ def addressed_by_row(row: Mapping[str, Any], channel: str) -> list[Addressee]:
     name, language = _clean(row.get("name")), _clean(row.get("language"))
     raw = _clean(row.get(column))
     if _BREAK.search(str(row.get(column) or "").strip()):
-        shown = raw[:_LONGEST]
+        shown = raw[:LONGEST]
         reason = f"{column} holds a line break or another control character: {shown!r}; part addresses by ';'"
         return [Addressee(Recipient(shown, name, language), reason)]
     found = [part.strip("<>") for part in re.split(r"[;,\s]+", raw) if part.strip("<>")]
@@ -51,12 +46,9 @@ def addressed_by_row(row: Mapping[str, Any], channel: str) -> list[Addressee]:
 
 def _addressee(raw: str, name: str, language: str) -> Addressee:
     try:
-        usable = validate_email(raw, check_deliverability=False, globally_deliverable=False)
-    except EmailNotValidError as problem:
-        return Addressee(
-            Recipient(raw[:_LONGEST], name, language), f"{raw[:_LONGEST]!r} is no e-mail address: {problem}"
-        )
-    return Addressee(Recipient(usable.normalized, name, language))
+        return Addressee(Recipient(usable_email(raw), name, language))
+    except ValueError as problem:
+        return Addressee(Recipient(raw[:LONGEST], name, language), str(problem))
 
 
 def _clean(value: Any) -> str:
