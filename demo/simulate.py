@@ -28,7 +28,13 @@ Record = dict[str, Any]
 _GOOD_EMAIL = re.compile(r"[^@\s;,]+@[^@\s;,]+\.[^@\s;,.]+")
 _PARTS = {code: part for code, _, _, part, *_ in words.GROUPS}
 _CORRECTED = {"purchase_orders": ("confirmed",), "quotations": ("open",)}
+_KNOWN_BY = ("number", "name", "plate", "description", "id")
 _KM_PER_LITRE = {(make, model): distance for make, model, _, distance, _ in words.VEHICLES}
+
+
+def has_mail(party: Record) -> bool:
+    """Whether the ERP has a usable e-mail address for somebody."""
+    return bool(_GOOD_EMAIL.fullmatch(party["email"] or ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,7 +426,8 @@ class Simulator:
         target = schema.metadata.tables[table]
         row = self._by_id(target, record) if record else self._any(target)
         values = values or self._small_change(table, row)
-        label = str(row.get("number") or row.get("name") or row.get("plate") or row.get("description") or row["id"])
+        known = row if table != "prices" else self._by_id(schema.products, row["product_id"])
+        label = str(next(known[name] for name in _KNOWN_BY if known.get(name)))
 
         def write(work: Work) -> str:
             self._sign(work, target, row, values)
@@ -600,7 +607,7 @@ class Simulator:
     def _party(self, number: int | None, role: str) -> Record:
         if number:
             return self._by_id(schema.parties, number)
-        return self.rng.choice([p for p in self.parties if p[role] and _GOOD_EMAIL.fullmatch(p["email"] or "")])
+        return self.rng.choice([party for party in self.parties if party[role] and has_mail(party)])
 
     def _employee(self, role: str, branch: int | None = None) -> Record:
         return self.rng.choice([e for e in self.employees if e["role"] == role and branch in {None, e["branch_id"]}])
@@ -663,7 +670,7 @@ class Simulator:
         waiting = sa.select(lines.c.supplier_invoice_id).join(orders).where(orders.c.status.in_(("issued", "signed")))
         still = (invoices.c.balance > 0, invoices.c.id.not_in(waiting))
         rows = self._rows(sa.select(invoices).where(*still).order_by(invoices.c.due_on, invoices.c.id))
-        payees = {supplier} if supplier else {p["id"] for p in self.parties if _GOOD_EMAIL.fullmatch(p["email"] or "")}
+        payees = {supplier} if supplier else {party["id"] for party in self.parties if has_mail(party)}
         rows = [row for row in rows if row["supplier_id"] in payees]
         if not rows:
             raise NothingOpen("No supplier's invoice waits for payment")

@@ -416,6 +416,14 @@ def test_a_changed_price_moves_by_a_few_per_cent_in_steps_of_its_currency(erp):
         assert changed["price"] - price["price"] >= (Decimal("0.05") if price["price_list_id"] == EXPORT else 50)
 
 
+def test_a_price_is_known_by_its_product(erp):
+    (price,) = rows(erp, sa.select(schema.prices).limit(1))
+    saved = Simulator(erp, 4).change_record("prices", price["id"])
+    (product,) = rows(erp, sa.select(schema.products).filter_by(id=price["product_id"]))
+    assert [entry["record"] for entry in rows(erp, sa.select(schema.audit_log))] == [product["description"]]
+    assert saved.document == product["description"]
+
+
 def test_a_silent_order_says_so_to_the_sweep(erp):
     saved = Simulator(erp, 1).save_purchase_order(silent=True)
     (order,) = [order for order in orders(erp) if order["document"] == saved.document]
