@@ -121,7 +121,6 @@ def program(desk):
     program = Program(
         desk.operator, outbox, Taken(desk.log, desk.folder / "none.jsonl"), desk.folder / "shown", wait, said.append
     )
-    desk.run("sweep")
     yield program, said
     outbox.close()
     desk.operator.engine.dispose()
@@ -129,6 +128,7 @@ def program(desk):
 
 def test_an_errand_is_followed_until_its_mail_and_document_lie_in_the_folder(desk, program):
     program, said = program
+    desk.run("sweep")
     with desk.mail_server():
         first, second = (program.run(errand("purchase_order")) for _ in range(2))
     for (arrival,) in (first, second):
@@ -149,6 +149,7 @@ def test_an_errand_is_followed_until_its_mail_and_document_lie_in_the_folder(des
 
 def test_a_mail_that_does_not_arrive_in_time_is_told(desk, program):
     program, _ = program
+    desk.run("sweep")
     program.wait = lambda what, until: desk.run("sweep")
     (arrival,) = program.run(errand("purchase_order"))
     assert (arrival.state, arrival.seconds, arrival.files) == ("queued", None, ())
