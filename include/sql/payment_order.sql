@@ -21,6 +21,7 @@ SELECT
     o.pay_on                           AS pay_on,
     o.method                           AS method,
     NULL                               AS bring_to,
+    o.saved_by                         AS prepared_by,
     o.currency                         AS currency,
     o.total                            AS total,
     o.withheld                         AS withheld,
