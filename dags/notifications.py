@@ -23,4 +23,7 @@ with DAG(
 ):
     notify(
         notification("purchase_order", expires_after=timedelta(days=7)),
+        notification("quotation", expires_after=timedelta(days=3)),
+        notification("payment_order", expires_after=timedelta(days=7)),
+        notification("receipt", expires_after=timedelta(days=2)),
     )

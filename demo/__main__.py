@@ -31,7 +31,6 @@ from emailketing.outbox import Outbox
 
 PROJECT = Path(__file__).resolve().parents[1]
 DAGS = ("notifications", "outbox", "outbox_prune")
-PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         with _scene(options.var) as scene:
-            return stay(scene, options.every) if options.what == "up" else demonstrate(scene, options.orders)
+            return stay(scene, options.every) if options.what == "up" else demonstrate(scene, options)
     except Stopped as stopped:
         _say("stopped; every process has ended")
         return 0 if options.what == "up" else stopped.exit_code
@@ -66,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__.splitlines()[0])
     parser.add_argument("what", nargs="?", choices=["demo", "up"], default="demo", help="end when all arrived, or stay")
     parser.add_argument("--orders", type=int, default=10, help="purchase orders among the errands (demo)")
+    parser.add_argument(
+        "--patience", type=float, default=90.0, help="seconds that an errand's messages may take (demo)"
+    )
     parser.add_argument("--every", type=float, default=4.0, help="seconds between two saved documents (up)")
     parser.add_argument("--var", type=Path, default=PROJECT / "var", help="where everything lives")
     return parser
@@ -101,13 +103,14 @@ def _build_erp(var: Path) -> None:
     _say(f"the demo ERP stands ({time.monotonic() - began:.0f} s)")
 
 
-def demonstrate(scene: Scene, orders: int) -> int:
+def demonstrate(scene: Scene, options: argparse.Namespace) -> int:
     """Do the errands, wait for the messages of each, print the table; 0 when all of them arrived."""
     engine, outbox = open_engine(_erp(scene.var)), Outbox.open(_outbox(scene.var))
-    program = Program(Simulator(engine, seed=7), outbox, scene.taken, scene.var / "demo", _patience(scene.stage), _say)
+    wait = _patience(scene.stage, options.patience)
+    program = Program(Simulator(engine, seed=7), outbox, scene.taken, scene.var / "demo", wait, _say)
     arrivals: list[Arrival] = []
     try:
-        for errand in errands(orders):
+        for errand in errands(options.orders):
             arrivals += program.run(errand)
     finally:
         engine.dispose()
@@ -117,12 +120,12 @@ def demonstrate(scene: Scene, orders: int) -> int:
     return 0 if all(arrival.complete for arrival in arrivals) else 1
 
 
-def _patience(stage: Stage) -> Callable[[str, Callable[[], bool]], None]:
+def _patience(stage: Stage, seconds: float) -> Callable[[str, Callable[[], bool]], None]:
     """Wait for messages; those that do not come in time are no reason to end, a process that has died is."""
 
     def wait(what: str, until: Callable[[], bool]) -> None:
         try:
-            stage.wait(what, until, at_most_s=PATIENCE_S, every_s=0.1)
+            stage.wait(what, until, at_most_s=seconds, every_s=0.1)
         except StageError as error:
             stage.check()
             _say(str(error))
