@@ -126,9 +126,9 @@ def _patience(stage: Stage, seconds: float) -> Callable[[str, Callable[[], bool]
     def wait(what: str, until: Callable[[], bool]) -> None:
         try:
             stage.wait(what, until, at_most_s=seconds, every_s=0.1)
-        except StageError as error:
+        except StageError:
             stage.check()
-            _say(str(error))
+            _say(f"  not within {seconds:.0f} s: {what}")
 
     return wait
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,10 @@ BRANCH = 1
 
 @dataclass(frozen=True)
 class Errand:
-    """Something that an operator does at the ERP's screen, and the mailing that must tell of it, by which channels."""
+    """Something that an operator does at the ERP's screen, and the mailing that must tell of it, by which channels.
+
+    What `act` gives is named by the document that the mailing will be about.
+    """
 
     mailing: str
     what: str  # what the operator did
@@ -39,8 +42,8 @@ def errands(orders: int) -> list[Errand]:
         Errand("vehicle_fuelling", "fuelled a customer's vehicle", _fuel, both),
         Errand("cash_closing", "counted and closed a till", _count),
         Errand("sales_closing", "closed a branch's sales", lambda operator: operator.save_sales_closing(BRANCH)),
-        Errand("record_change", "changed a price", _change),
-        Errand("record_change", "deleted a quotation", lambda operator: operator.delete_record("quotations")),
+        Errand("record_change", "changed a price; line of the audit log", _change),
+        Errand("record_change", "deleted a quotation; line of the audit log", _delete),
     ]
 
 
@@ -76,7 +79,7 @@ def _fuel(operator: Simulator) -> Saved:
     """A vehicle that was fuelled before, so that its consumption is known."""
     vehicles = schema.vehicles.c
     before = sa.select(vehicles.owner_id).join(schema.sale_lines)
-    owner = _somebody(operator, before, _reachable)
+    owner = _somebody(operator, before, lambda party: bool(party["is_company"]) and _reachable(party))
     own = sa.select(schema.sale_lines.c.vehicle_id).join(schema.vehicles).where(vehicles.owner_id == owner)
     with operator.engine.connect() as connection:
         return operator.save_fuelling(connection.execute(own.order_by(vehicles.id)).scalars().first())
@@ -89,7 +92,18 @@ def _count(operator: Simulator) -> Saved:
 def _change(operator: Simulator) -> Saved:
     fuel = sa.select(schema.prices.c.id).filter_by(price_list_id=GENERAL).order_by(schema.prices.c.id).limit(1)
     with operator.engine.connect() as connection:
-        return operator.change_record("prices", connection.execute(fuel).scalar())
+        return _logged(operator, operator.change_record("prices", connection.execute(fuel).scalar()))
+
+
+def _delete(operator: Simulator) -> Saved:
+    return _logged(operator, operator.delete_record("quotations"))
+
+
+def _logged(operator: Simulator, saved: Saved) -> Saved:
+    """Changes are told by their lines in the audit log."""
+    with operator.engine.connect() as connection:
+        newest = connection.execute(sa.select(sa.func.max(schema.audit_log.c.id))).scalar_one()
+    return replace(saved, document=str(newest))
 
 
 def _somebody(operator: Simulator, wanted: sa.Select[Any], fit: Callable[[Record], bool]) -> int | None:

@@ -76,7 +76,6 @@ class Program:
 
     def run(self, errand: Errand) -> list[Arrival]:
         """Do one errand; what became of its messages, and which of those that it must cause are missing."""
-        newest = max((row.id for row in self._rows(errand, 0)), default=0)
         try:
             saved = errand.act(self.operator)
         except NothingOpen as error:
@@ -84,19 +83,18 @@ class Program:
                 Arrival(errand.mailing, "", "", channel, "missing", reason=str(error)) for channel in errand.channels
             ]
         self.say(f"an operator {errand.what}: {saved.document}")
-        self.wait(f"the messages of {errand.mailing} {saved.document}", lambda: self._ended(errand, newest))
-        rows = self._rows(errand, newest)
+        self.wait(f"the messages of {errand.mailing} {saved.document}", lambda: self._ended(errand, saved))
+        rows = self._rows(errand, saved)
         return [*(self._arrival(row, saved) for row in rows), *_missing(errand, saved, rows)]
 
-    def _ended(self, errand: Errand, newest: int) -> bool:
-        rows = self._rows(errand, newest)
+    def _ended(self, errand: Errand, saved: Saved) -> bool:
+        rows = self._rows(errand, saved)
         everybody = {row.channel for row in rows} >= set(errand.channels)
         return everybody and not any(row.state in _UNDER_WAY for row in rows)
 
-    def _rows(self, errand: Errand, after: int) -> list[Row]:
-        """The mailing's messages with ids above `after`. Errands come one by one, so they are those of the last one."""
-        rows = self.outbox.messages(Filter(mailing=errand.mailing))
-        return sorted((row for row in rows if row.id > after), key=lambda row: row.id)
+    def _rows(self, errand: Errand, saved: Saved) -> list[Row]:
+        rows = self.outbox.messages(Filter(mailing=errand.mailing, document=saved.document))
+        return sorted(rows, key=lambda row: row.id)
 
     def _arrival(self, row: Row, saved: Saved) -> Arrival:
         found = self._text(row, saved) if row.channel == "phone" else self._mail(row)
