@@ -17,8 +17,10 @@ __all__ = ["ADDRESS_COLUMN", "Addressee", "Audience", "addressed_by_row"]
 
 @dataclass(frozen=True)
 class Audience:
-    """Says who gets a mailing."""
+    """Says who gets a mailing. Phone numbers without a country code are of `region` (ISO 3166)."""
+
+    region: str = ""
 
     def addressees(self, mailing: Mailing, row: Mapping[str, Any], channel: str) -> list[Addressee]:  # noqa: ARG002
         """Everybody who is meant by this row of a mailing's query, by this channel."""
-        return addressed_by_row(row, channel)
+        return addressed_by_row(row, channel, self.region)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,26 @@ def problems(folder: Folder, include: Path, environment: Environment, company: s
     return found
 
 
+def unsaid(folder: Folder, channels: Collection[str]) -> list[TemplateError]:
+    """The channels to which a mailing has nothing to say, one error each."""
+    there = _parts(folder)
+    found = []
+    if "phone" in channels and "phone" not in there:
+        found.append(
+            _missing(folder, "no text for the phone", "Write phone.txt.j2, or take 'phone' from its channels.")
+        )
+    if "email" in channels and "phone" in there and not there & {"body", "text"}:
+        hint = "Write body.html.j2 or text.txt.j2, or take 'email' from its channels."
+        found.append(_missing(folder, "nothing to read in an e-mail", hint))
+    return found
+
+
+def _parts(folder: Folder) -> set[str]:
+    return {path.name.partition(".")[0] for path in folder.files()}
+
+
 def _missing_parts(folder: Folder) -> list[TemplateError]:
-    there = {path.name.partition(".")[0] for path in folder.files()}
+    there = _parts(folder)
     found = []
     if not there & {"body", "text", "phone"}:
         found.append(_missing(folder, "nothing to read", "Write body.html.j2, text.txt.j2 or phone.txt.j2."))

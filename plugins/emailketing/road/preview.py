@@ -29,7 +29,8 @@ def send_test(channel: Channel, mailing: Mailing, content: Content, recipient: R
     now = utc_now()
     event = Event(mailing.name, f"test-{now:%Y%m%dT%H%M%S%f}", "1", now, {})
     envelope = events.envelope(mailing, event, channel.name, recipient, now)
-    frozen = channel.freeze(envelope, replace(content, subject=f"[test] {content.subject}"), sender)
+    marked = replace(content, subject=f"[test] {content.subject}", phone=content.phone and f"[test] {content.phone}")
+    frozen = channel.freeze(envelope, marked, sender)
     identity = message_id(envelope.key, sender.domain)
     channel.open()
     try:
@@ -42,15 +43,21 @@ def send_test(channel: Channel, mailing: Mailing, content: Content, recipient: R
 
 def check_mailing(erp: Erp, renderer: Renderer, mailing: Mailing) -> list[AuthoringError]:
     """Everything wrong with a mailing's query and templates, held against the live ERP and its newest document."""
-    problems: list[AuthoringError] = list(renderer.check(mailing.name))
+    problems: list[AuthoringError] = list(renderer.check(mailing.name, mailing.channels))
     try:
         event = newest_event(erp, mailing)
     except SqlError as error:
         return [*problems, error]
-    if event and not problems:
-        recipient = audience.addressed_by_row(event.variables, "email")[0].recipient
+    return problems or (_render_problems(renderer, mailing, event) if event else [])
+
+
+def _render_problems(renderer: Renderer, mailing: Mailing, event: Event) -> list[AuthoringError]:
+    """What fails when the event is rendered, once for each channel."""
+    problems: list[AuthoringError] = []
+    for channel in mailing.channels:
+        recipient = audience.addressed_by_row(event.variables, channel)[0].recipient
         try:
-            renderer.render(mailing.name, event.variables, recipient)
+            renderer.render(mailing.name, event.variables, recipient, channel)
         except AuthoringError as error:
             problems.append(error)
     return problems
