@@ -120,7 +120,7 @@ def stay(scene: Scene, every_s: float) -> int:
     """Let the simulator save documents and print each delivery, until a signal ends it."""
     command = [sys.executable, "-m", "demo.simulate", scene.erp, "--every", str(every_s)]
     scene.stage.start("simulator", command)
-    _say(f"an operator saves a document every {every_s:.0f} s; purchase orders are mailed. Ctrl-C ends everything.")
+    _say(f"an operator saves a document every {every_s:.0f} s; whom it concerns is written to. Ctrl-C ends everything.")
     read = told = 0
     while True:
         told = _tell_saved(scene, told)
