@@ -25,5 +25,5 @@ with DAG(
         notification("purchase_order", expires_after=timedelta(days=7)),
         notification("quotation", expires_after=timedelta(days=3)),
         notification("payment_order", expires_after=timedelta(days=7)),
-        notification("receipt", expires_after=timedelta(days=2)),
+        notification("receipt", channels=["email", "phone"], expires_after=timedelta(days=2)),
     )

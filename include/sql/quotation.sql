@@ -1,9 +1,9 @@
 -- Notification "quotation": one row for every open quotation, for the customer.
 --
 -- The contract of every notification query stands in purchase_order.sql. All other columns are what the templates may
--- use. Amounts include IVA: tax_10 and tax_5 are the parts contained in total, base_10 and base_5 the prices that bear
--- them, without them, exempt the part of total that bears none; subtotal is total less the two taxes, and so the sum of
--- both bases and exempt. The two bases are sums of lines, because the document keeps none.
+-- use. Amounts include IVA: tax_10 and tax_5 are the parts contained in total, base_10 and base_5 what bears them, without
+-- the tax, and exempt what bears none: bases, taxes and exempt make total. The bases are summed up from the lines,
+-- because this ERP keeps none.
 SELECT
     q.number                           AS document,
     q.revision                         AS version,
@@ -24,7 +24,6 @@ SELECT
     s.email                            AS seller_email,
     s.phone                            AS seller_phone,
     q.currency                         AS currency,
-    q.subtotal                         AS subtotal,
     COALESCE((SELECT SUM(l.amount) FROM quotation_lines l WHERE l.quotation_id = q.id AND l.tax_rate = 10), 0)
         - q.tax_10                     AS base_10,
     q.tax_10                           AS tax_10,

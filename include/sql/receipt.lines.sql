@@ -5,7 +5,6 @@ SELECT
     s.number         AS number,
     s.sold_on        AS sold_on,
     s.due_on         AS due_on,
-    s.total          AS sale_total,
     l.amount         AS amount,
     l.still_open     AS still_open
 FROM receipt_lines l
