@@ -22,7 +22,7 @@ from sqlalchemy import Connection, Engine, Table
 from demo import database, history, schema, words
 from demo import documents as docs
 from demo.documents import Entry, Line, money
-from demo.masters import EXPORT
+from demo.masters import EXPORT, mobile
 
 Record = dict[str, Any]
 _GOOD_EMAIL = re.compile(r"[^@\s;,]+@[^@\s;,]+\.[^@\s;,.]+")
@@ -277,7 +277,7 @@ class Simulator:
 
     def save_sale(self, branch: int | None = None, **how: Unpack[How]) -> Saved:
         """Somebody who leaves no name buys at a branch (its id) what there is: fuel, or a few goods and services."""
-        seller = self._seller(branch or self.rng.choice(self.branches)["id"])
+        seller = self._seller(branch)
         there = self._available(seller["branch_id"])
         fuels, others = ([good for good in there if (good["unit"] == "l") is liquid] for liquid in (True, False))
         if fuels and self.rng.random() < 0.55:
@@ -612,8 +612,8 @@ class Simulator:
     def _employee(self, role: str, branch: int | None = None) -> Record:
         return self.rng.choice([e for e in self.employees if e["role"] == role and branch in {None, e["branch_id"]}])
 
-    def _seller(self, branch: int) -> Record:
-        """Who sells at a branch: at the counter or, most of the time, at the pump."""
+    def _seller(self, branch: int | None) -> Record:
+        """Who sells at a branch (its id), by default at any: at the counter or, most of the time, at the pump."""
         return self._employee(self.rng.choice(("cajero", "playero", "playero")), branch)
 
     def _sample(self, products: list[Record], count: int | None) -> list[Record]:
@@ -700,7 +700,7 @@ class Simulator:
 
     def _small_change(self, table: str, row: Record) -> Record:
         if table == "parties":
-            return {"phone": f"+595 90{self.rng.randrange(10)} {self.rng.randrange(1_000_000):06d}"}
+            return {"phone": mobile(self.rng)}
         if table == "prices":
             step = Decimal("0.05") if row["price_list_id"] == EXPORT else Decimal(50)
             return {"price": row["price"] + step * max(1, round(row["price"] * self.rng.randrange(2, 8) / step / 100))}
