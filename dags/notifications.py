@@ -23,4 +23,5 @@ with DAG(
 ):
     notify(
         notification("purchase_order", expires_after=timedelta(days=7)),
+        notification("vehicle_fuelling", expires_after=timedelta(days=1)),
     )

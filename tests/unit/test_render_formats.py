@@ -10,6 +10,7 @@ from emailketing.render.formats import (
     Formats,
     Unformattable,
     cleaned,
+    less,
     link,
     locale_for,
     mailto,
@@ -154,6 +155,7 @@ def test_a_part_of_a_whole_is_a_percentage_and_of_nothing_a_dash():
 def test_a_sum_is_exact():
     assert summed(["0.1", 0.2, Decimal("0.3"), 4]) == Decimal("4.6")
     assert summed([]) == 0
+    assert less("0.3", 0.1) == Decimal("0.2")
 
 
 def test_bars_are_as_long_as_their_values_and_never_vanish():

@@ -221,7 +221,7 @@ def _is_binary(text: str) -> bool:
         return all(any(test(sign) for sign in compact) for test in (str.isupper, str.islower, str.isdigit))
     start = text[:2000]
     odd = sum((unicodedata.category(sign) == "Cc" and not sign.isspace()) or sign == "\ufffd" for sign in start)
-    return odd * 10 > len(start)
+    return odd > max(3, len(start) // 10)
 
 
 def _is_key(name: str) -> bool:

@@ -144,6 +144,11 @@ def summed(values: Iterable[Any]) -> Decimal:
     return sum((decimal_of(value) for value in values), Decimal(0))
 
 
+def less(value: Any, other: Any) -> Decimal:
+    """The exact difference of two numbers."""
+    return decimal_of(value) - decimal_of(other)
+
+
 def shares(values: Iterable[Any]) -> list[int]:
     """How long the bars of some values are, in whole per cent of the longest; a bar of something is never nothing."""
     numbers = [decimal_of(value) for value in values]
@@ -225,7 +230,7 @@ class Formats:
         own = {name: getattr(self, name) for name in ("money", "sign", "amount", "number", "quantity", "percent")}
         parts = {name: getattr(self, name) for name in ("percent_of", "signed_money", "signed_amount")}
         dates = {name: getattr(self, name) for name in ("date", "long_date", "datetime")}
-        plain = (or_dash, one_line, shortened, mailto, tel, link, among, places, currency_places, summed, shares)
+        plain = (or_dash, one_line, shortened, mailto, tel, link, among, places, currency_places, summed, less, shares)
         return {**own, **parts, **dates, **{each.__name__: each for each in plain}}
 
     def _decimal(self, value: Any, least: int, most: int) -> str:

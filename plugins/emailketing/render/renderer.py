@@ -117,7 +117,8 @@ class Renderer:
             environment = Environment(
                 loader=FileSystemLoader([self._templates, self._shared]),
                 undefined=Missing,
-                autoescape=select_autoescape(("html.j2",), default=False, default_for_string=False),
+                # Whatever is not plain text by its name: a macro of a file without escaping would be trusted as HTML.
+                autoescape=select_autoescape((), ("txt.j2",), default=True, default_for_string=True),
                 finalize=_printable,
                 trim_blocks=True,
                 lstrip_blocks=True,
