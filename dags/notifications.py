@@ -26,4 +26,5 @@ with DAG(
         notification("quotation", expires_after=timedelta(days=3)),
         notification("payment_order", expires_after=timedelta(days=7)),
         notification("receipt", channels=["email", "phone"], expires_after=timedelta(days=2)),
+        notification("vehicle_fuelling", expires_after=timedelta(days=1)),
     )

@@ -11,13 +11,16 @@ from emailketing.render.formats import (
     Formats,
     Unformattable,
     cleaned,
+    less,
     link,
     locale_for,
     mailto,
     one_line,
     or_dash,
     places,
+    shares,
     shortened,
+    summed,
     tel,
 )
 
@@ -204,3 +207,27 @@ def test_short_forms():
     assert (or_dash(None), or_dash("  "), or_dash(0)) == ("–", "–", 0)
     assert shortened("Orden número cuatro mil quinientos doce", 20) == "Orden número cuatro…"
     assert shortened("corta", 20) == "corta"
+
+
+def test_a_difference_says_by_its_sign_which_way_it_goes():
+    assert ES.signed_money(-20000, "PYG") == "Gs.\xa0−20.000"
+    assert EN.signed_money("5", "USD") == "US$\xa0+5.00"
+    assert [ES.signed_amount(value, "PYG") for value in (Decimal("-0.4"), 0, "0.5")] == ["0", "0", "+1"]
+
+
+def test_a_part_of_a_whole_is_a_percentage_and_of_nothing_a_dash():
+    assert ES.percent_of(45, "100") == "45\xa0%"
+    assert ES.percent_of("1", 3, 1) == "33,3\xa0%"
+    assert ES.percent_of(5, 0) == "–"
+
+
+def test_a_sum_is_exact():
+    assert summed(["0.1", 0.2, Decimal("0.3"), 4]) == Decimal("4.6")
+    assert summed([]) == 0
+    assert less("0.3", 0.1) == Decimal("0.2")
+
+
+def test_bars_are_as_long_as_their_values_and_never_vanish():
+    assert shares([200, "100", 1, 0, -50.0]) == [100, 50, 1, 0, -25]
+    assert shares([0, 0]) == [0, 0]
+    assert shares([]) == []

@@ -153,6 +153,23 @@ def among(values: Iterable[Any]) -> list[Any]:
     return [value for value in values if value is not None and str(value).strip()]
 
 
+def summed(values: Iterable[Any]) -> Decimal:
+    """The exact sum of numbers; 0 of none."""
+    return sum((decimal_of(value) for value in values), Decimal(0))
+
+
+def less(value: Any, other: Any) -> Decimal:
+    """The exact difference of two numbers."""
+    return decimal_of(value) - decimal_of(other)
+
+
+def shares(values: Iterable[Any]) -> list[int]:
+    """How long the bars of some values are, in whole per cent of the longest; a bar of something is never nothing."""
+    numbers = [decimal_of(value) for value in values]
+    longest = max(map(abs, numbers), default=Decimal(0)) or Decimal(1)
+    return [(max(1, round(abs(each) * 100 / longest)) if each else 0) * (-1 if each < 0 else 1) for each in numbers]
+
+
 @dataclass(frozen=True)
 class Formats:
     """The filters for one locale. `timezone` is the zone in which aware times are shown."""
@@ -201,6 +218,21 @@ class Formats:
         ratio = _rounded(decimal_of(value), decimals) / 100
         return str(_pattern(places).apply(ratio, self.locale, decimal_quantization=False))
 
+    def percent_of(self, value: Any, whole: Any, decimals: int = 0) -> str:
+        """What part of `whole` a value is: '45 %'; a dash where the whole is nothing."""
+        base = decimal_of(whole)
+        return self.percent(decimal_of(value) * 100 / base, decimals) if base else or_dash(None)
+
+    def signed_money(self, value: Any, currency: str) -> str:
+        """A difference with its sign and currency: 'Gs. −20.000'."""
+        return f"{self.sign(currency)}{NBSP}{self.signed_amount(value, currency)}"
+
+    def signed_amount(self, value: Any, currency: str) -> str:
+        """A difference with its sign: '−20.000', '+5.000', '0'."""
+        number = _rounded(decimal_of(value), currency_places(currency))
+        mark = "−" if number < 0 else "+" if number else ""
+        return f"{mark}{self.amount(abs(number), currency)}"
+
     def date(self, value: Any) -> str:
         """A date in its middle form: '22 nov 2026'."""
         return str(format_date(_day(value, self.timezone), "medium", locale=self.locale)).replace(" ", NBSP)
@@ -221,9 +253,10 @@ class Formats:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """All filters by the names under which templates know them."""
         numbers = (self.money, self.sign, self.amount, self.in_words, self.number, self.quantity, self.percent)
+        parts = (self.percent_of, self.signed_money, self.signed_amount)
         dates = (self.date, self.long_date, self.datetime)
-        plain = (or_dash, one_line, shortened, mailto, tel, link, among, places, currency_places)
-        return {each.__name__: each for each in (*numbers, *dates, *plain)}
+        plain = (or_dash, one_line, shortened, mailto, tel, link, among, places, currency_places, summed, less, shares)
+        return {each.__name__: each for each in (*numbers, *parts, *dates, *plain)}
 
     def _decimal(self, value: Any, least: int, most: int) -> str:
         return _written(_rounded(decimal_of(value), most), least, most, self.locale)
