@@ -108,7 +108,9 @@ class Audience:
         for name, member in self._named():
             if any(fnmatchcase(each, name) for each in names):
                 continue
-            close = difflib.get_close_matches(name, names, n=1, cutoff=0.8)
+            close = difflib.get_close_matches(
+                name, names, n=1, cutoff=0.85
+            )  # sales_closing is no slip for cash_closing
             error = self._error(member, f"no DAG declares a mailing {name!r}.", nearest(name, names) if close else "")
             if close:
                 wrong.append(error)
@@ -163,13 +165,15 @@ class Audience:
         yield from ((name, Member(name, "", "", source=DATABASE)) for name in stored)
 
     def _unused(self, mailing: Mailing) -> Iterable[AuthoringError]:
-        """Places that ask for a channel by which the mailing does not go."""
+        """People who are named for this very mailing and get nothing by a channel by which it does not go."""
+        used = [each for channel in mailing.channels for each in self.members(mailing.name, channel)]
+        reached = {(each.line, each.name) for each in used}
         for channel in set(ADDRESS_COLUMN) - set(mailing.channels):
             for member in self.members(mailing.name, channel):
-                if member.asked and member.mailing == mailing.name:
-                    used = f"{mailing.name} does not go by {channel}, only by {' and '.join(mailing.channels)}."
+                if member.mailing == mailing.name and (member.asked or (member.line, member.name) not in reached):
+                    why = f"{mailing.name} does not go by {channel}, only by {' and '.join(mailing.channels)}."
                     channels = ", ".join((*mailing.channels, channel))
-                    yield self._error(member, used, f"Under mailings: {mailing.name}: {{channels: [{channels}]}}")
+                    yield self._error(member, why, f"Under mailings: {mailing.name}: {{channels: [{channels}]}}")
 
     def _misfit(self, mailing: str, member: Member, line: int, why: str) -> AuthoringError:
         place = replace(member, line=line or member.line)
