@@ -126,7 +126,7 @@ def _party(data: Data, name: str, **values: Any) -> Row:
     tax_number = (80_000_000 if company else 1_000_000) + rng.randrange(100_000, 4_900_000) // (50 if company else 1)
     row: Row = {
         "tax_id": f"{tax_number}-{check_digit(tax_number)}",
-        "email": f"{mailbox}@{domain if company else rng.choice(('correo.example', 'buzon.test'))}",
+        "email": f"{mailbox}@{domain if company else rng.choice(('correo.example', 'buzon.example'))}",
         "phone": mobile(rng),
         "language": "es",
         "birthday": None if company else _birthday(rng),
