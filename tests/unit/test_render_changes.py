@@ -122,6 +122,13 @@ def test_no_image_is_an_error(hostile):
                 side.text.encode()
 
 
+@pytest.mark.parametrize("depth", range(300, 1000, 23))
+def test_no_depth_is_an_error(depth):
+    nested, other = "[" * depth + "1" + "]" * depth, "[" * depth + "2" + "]" * depth
+    assert len(ES(f'{{"a": {nested}}}', f'{{"a": {other}}}')) == 1
+    ES('{"a":' * depth + "1" + "}" * depth, '{"a":' * depth + "2" + "}" * depth)
+
+
 def test_signs_that_mislead_do_not_pass_though_json_spells_them_out():
     (field,) = ES('{"a": "x"}', '{"a": "\\u202egpj.exe\\u0007\\r\\nBcc: all"}')
     assert field.after == text("gpj.exe Bcc: all")
@@ -150,7 +157,7 @@ def test_what_only_spaces_or_seconds_tell_apart_is_told_apart():
     [
         ("\\x" + "89504e47" * 1024, "4\xa0KB"),
         ("iVBORw0KGgo1" * 100, "900\xa0B"),
-        ("data:image/png;base64," + "iVBORw0KGgo1" * 1_000_000, "9\xa0MB"),
+        ("data:image/png;base64," + "iVBORw0KGgo1" * 200_000, "2\xa0MB"),
         ("\x00\x01\x02GIF" * 20, "120\xa0B"),
     ],
 )

@@ -190,7 +190,10 @@ def _flat(value: Any, path: _Path) -> Iterator[tuple[_Path, Any]]:
 def _differ(old: Any, new: Any) -> bool:
     # True equals 1 for Python, and a field that was added without a value changes nothing for a reader.
     olds, news = ((isinstance(value, bool), None if _blank(value) else value) for value in (old, new))
-    return olds != news
+    try:
+        return olds != news
+    except RecursionError:  # nested just as deep as can be read
+        return True
 
 
 def _blank(value: Any) -> bool:
@@ -210,7 +213,7 @@ def _kind(value: Any, *, hidden: bool) -> str:
 def _tells(text: str) -> bool:
     """Whether a text carries a secret with it, as in "password=…" or an address with a login."""
     plain = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text)
-    return bool(_TELLTALE.search(plain)) or any(is_secret(match[1]) for match in _NAMED.finditer(plain))
+    return bool(_TELLTALE.search(plain)) or any(map(is_secret, set(_NAMED.findall(plain))))
 
 
 def _is_binary(text: str) -> bool:
