@@ -9,7 +9,7 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from emailketing import connections, settings
-from emailketing.audience import Audience
+from emailketing.audience import Audience, Source
 from emailketing.channels import Channel
 from emailketing.channels.gsm7 import Alphabet, Wording
 from emailketing.channels.phone import Phone
@@ -20,7 +20,7 @@ from emailketing.errors import SettingsError
 from emailketing.model import Claim, Receipt
 from emailketing.outbox import Backoff, Outbox, Pausing
 from emailketing.render import Renderer
-from emailketing.road import Carrier, Sweeper
+from emailketing.road import Carrier, Sweeper, utc_now
 
 
 @cache
@@ -34,6 +34,29 @@ def erp() -> Erp:
 def outbox() -> Outbox:
     """The outbox of the connection `emailketing`, its schema brought up to date."""
     return Outbox.open(connections.url("emailketing"))
+
+
+def audience() -> Audience:
+    """Who gets what, by include/subscriptions.yaml and the outbox; it is read when it is asked for `now`."""
+    path = settings.load().include / "subscriptions.yaml"
+    return Source(path, lambda: outbox().subscribed(), _Memory(), region()).audience
+
+
+def provided() -> Audience:
+    """Who gets what, by include/subscriptions.yaml alone."""
+    return Source(settings.load().include / "subscriptions.yaml", region=region()).now()
+
+
+class _Memory:
+    """The outbox remembers what include/subscriptions.yaml said when it could be read last."""
+
+    def recall(self) -> str | None:
+        """The text that was kept last."""
+        return outbox().provision()
+
+    def keep(self, text: str) -> None:
+        """Remember this text instead."""
+        outbox().provide(text, utc_now())
 
 
 @cache
@@ -104,7 +127,7 @@ def sweeper() -> Sweeper:
         channels={name: channel(name) for name in CHANNELS},
         sender=chosen.mail_sender(),
         overlap_s=chosen.sweep.overlap_s,
-        audience=Audience(region=region()),
+        audience=audience(),
     )
 
 

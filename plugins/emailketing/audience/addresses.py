@@ -11,6 +11,11 @@ LONGEST = 254  # an address path of SMTP, RFC 5321 4.5.3.1.3 less the brackets
 _NUMBER = re.compile(r"(?:tel:)?([+(]?[\d\s().\-\u2010-\u2015]+)", re.IGNORECASE)
 
 
+def usable(channel: str, raw: str, region: str = "") -> str:
+    """The address in the form that this channel uses. Raises ValueError with the reason, for people."""
+    return usable_email(raw) if channel == "email" else usable_phone(raw, region)
+
+
 def usable_email(raw: str) -> str:
     """The address in its normal form. Raises ValueError with the reason, for people."""
     try:

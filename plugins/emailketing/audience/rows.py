@@ -22,10 +22,14 @@ _BREAK = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 
 @dataclass(frozen=True, slots=True)
 class Addressee:
-    """Somebody who is meant; `reason` is empty when the address is usable."""
+    """Somebody who is meant; `reason` is empty when the address is usable.
+
+    `because` says which copy or subscription names him; it is empty when the row does.
+    """
 
     recipient: Recipient
     reason: str = ""
+    because: str = ""
 
 
 def addressed_by_row(row: Mapping[str, Any], channel: str, region: str = "") -> list[Addressee]:

@@ -85,6 +85,11 @@ def _template_there(path: Path, node: Any, environment: Environment) -> Iterator
     known = environment.list_templates()
     if isinstance(name, str) and name not in known:
         yield TemplateError(f"There is no template {name!r}.", path=path, line=node.lineno, hint=nearest(name, known))
+    if isinstance(name, str) and name.endswith(".txt.j2") and not path.name.endswith(".txt.j2"):
+        message = f"{name!r} is plain text; what it gives would stand in the HTML without being escaped."
+        yield TemplateError(
+            message, path=path, line=node.lineno, hint="Put what both use into a file of type .html.j2."
+        )
 
 
 def _picture_there(path: Path, call: nodes.Call, include: Path) -> Iterator[TemplateError]:

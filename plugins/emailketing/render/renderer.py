@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 from emailketing.errors import TemplateError
 from emailketing.model import Attachment, Content, Recipient
 from emailketing.render import checking
+from emailketing.render.changes import Changes
 from emailketing.render.faults import Missing, told
 from emailketing.render.folder import PARTS, Folder, Words, mailings
 from emailketing.render.formats import Formats, Unformattable, cleaned, locale_for, one_line
@@ -126,12 +127,14 @@ class Renderer:
             environment = Environment(
                 loader=FileSystemLoader([self._templates, self._shared]),
                 undefined=Missing,
-                autoescape=select_autoescape(("html.j2",), default=False, default_for_string=False),
+                # Whatever is not plain text by its name: a macro of a file without escaping would be trusted as HTML.
+                autoescape=select_autoescape((), ("txt.j2",), default=True, default_for_string=True),
                 finalize=_printable,
                 trim_blocks=True,
                 lstrip_blocks=True,
             )
-            environment.filters.update(Formats(locale_for(language, self._territory), self._zone).filters())
+            formats = Formats(locale_for(language, self._territory), self._zone)
+            environment.filters.update(formats.filters() | {"changed_fields": Changes(formats).changed_fields})
             self._environments[language] = environment
         return self._environments[language]
 
