@@ -71,9 +71,9 @@ def _command(function: Callable[..., Any]) -> Callable[..., Any]:
 def main(verbose: bool) -> None:
     """eMailketing: the ERP's automatic messages, by hand.
 
-    Connections are Airflow Connections, read from the environment: AIRFLOW_CONN_ERP, AIRFLOW_CONN_SMTP and
-    AIRFLOW_CONN_EMAILKETING (the outbox's database). EMAILKETING_INCLUDE and EMAILKETING_DAGS name other folders
-    than include/ and dags/. No running Airflow is needed.
+    Connections are Airflow Connections, read from the environment: AIRFLOW_CONN_ERP, AIRFLOW_CONN_SMTP,
+    AIRFLOW_CONN_PHONE and AIRFLOW_CONN_EMAILKETING (the outbox's database). EMAILKETING_INCLUDE and EMAILKETING_DAGS
+    name other folders than include/ and dags/. No running Airflow is needed.
     """
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(levelname)s %(message)s")
 
@@ -92,10 +92,13 @@ def check(names: Sequence[str]) -> None:
     problems += _checked("DAG files", lambda: _declared_into(mailings))
     problems += _checked("connection erp", _erp_answers)
     problems += _checked("who gets what", lambda: _who_gets_what(list(mailings.values())))
-    for mailing in _chosen(mailings, names):
+    chosen = _chosen(mailings, names)
+    for mailing in chosen:
         problems += _checked(f"mailing {mailing.name}", _mailing_check(mailing))
     problems += _checked("connection emailketing (outbox)", _outbox_counts)
     problems += _checked("connection smtp", _mail_server)
+    if any("phone" in mailing.channels for mailing in chosen):
+        problems += _checked("connection phone", _gateway)
     if problems:
         raise click.ClickException(f"{len(problems)} of the above must be mended.")
 
@@ -195,6 +198,17 @@ def _mail_server() -> str:
     return "the mail server greets and lets us in"
 
 
+def _gateway() -> str:
+    from emailketing import wiring
+
+    channel = wiring.phone()
+    try:
+        channel.open()
+    finally:
+        channel.close()
+    return "apprise can use its URL" if not settings.load().phone.email_to_sms else "texts go by the mail server"
+
+
 @main.command()
 @click.argument("name", metavar="MAILING")
 @click.option("--document", default="", help="Which document; the one that changed last when not given.")
@@ -203,14 +217,27 @@ def _mail_server() -> str:
 @_command
 def preview(name: str, document: str, language: str, out: Path) -> None:
     """Render a mailing with a real document and write its parts as files; nothing is sent."""
+    from emailketing import wiring
+
     content, recipient = _rendered(name, document, language)
+    text = wiring.wording().text(content.phone)
     out.mkdir(parents=True, exist_ok=True)
-    for path in _written(content, out):
+    for path in _written(replace(content, phone=text), out):
         click.echo(path)
-    click.echo(f"{content.subject!r}, as {recipient.name or recipient.address or 'nobody'} would get it")
+    click.echo(f"{content.subject or text!r}, as {recipient.name or recipient.address or 'nobody'} would get it")
+    if text:
+        click.echo(_counted(text))
 
 
-def _rendered(name: str, document: str, language: str) -> tuple[Content, Recipient]:
+def _counted(text: str) -> str:
+    """What the phone network makes of a text, in a sentence."""
+    from emailketing.channels import gsm7
+
+    alphabet = "GSM-7" if gsm7.encodable(text) else "UCS-2"
+    return f"to the phone: {len(text)} signs, {alphabet}, segments: {gsm7.segments(text)}"
+
+
+def _rendered(name: str, document: str, language: str, channel: str = "") -> tuple[Content, Recipient]:
     from emailketing import road, wiring
 
     (mailing,) = _mailings([name]).values()
@@ -218,9 +245,11 @@ def _rendered(name: str, document: str, language: str) -> tuple[Content, Recipie
     if event is None:
         raise OperationsError(f"The ERP has no document {document or 'at all'} for {name}.")
     who = wiring.audience().now()
-    recipient = who.example(who.settled(mailing), event.variables)
+    mailing = who.settled(mailing)
+    mailing = replace(mailing, channels=(channel,)) if channel else mailing
+    recipient = who.example(mailing, event.variables)
     recipient = replace(recipient, language=language or recipient.language)
-    return wiring.renderer().render(name, event.variables, recipient), recipient
+    return wiring.renderer().render(name, event.variables, recipient, channel), recipient
 
 
 def _written(content: Content, out: Path) -> Iterator[Path]:
@@ -275,9 +304,9 @@ def sweep(names: Sequence[str], since: datetime | None) -> None:
 
 @main.command()
 @click.option("--lane", type=click.Choice([lane.value for lane in Lane]), help="Only this lane.")
-@click.option("--connections", type=click.IntRange(1, 50), help="SMTP connections side by side.")
+@click.option("--connections", type=click.IntRange(1, 50), help="Connections side by side, for each channel.")
 @click.option("--until-empty", is_flag=True, help="Go on, waiting for retries, until nothing is queued.")
-@click.option("--now", is_flag=True, help="Try once even where a lane is paused because the mail server was down.")
+@click.option("--now", is_flag=True, help="Try once even where a lane is paused because its server was down.")
 @_command
 def deliver(lane: str | None, connections: int | None, until_empty: bool, now: bool) -> None:
     """Send what is due in the outbox, after settling what a dead delivery left behind."""
@@ -336,24 +365,35 @@ def _tell(claim: Claim, receipt: Receipt) -> None:
 
 @main.command("send-test")
 @click.argument("name", metavar="MAILING")
-@click.option("--to", required=True, help="The address that gets the test.")
+@click.option("--to", required=True, help="The address or the number that gets the test.")
+@click.option("--channel", type=click.Choice(["email", "phone"]), default="email", show_default=True)
 @click.option("--document", default="", help="Which document; the one that changed last when not given.")
 @click.option("--language", default="", help="In which language; the recipient's when not given.")
 @_command
-def send_test(name: str, to: str, document: str, language: str) -> None:
+def send_test(name: str, to: str, channel: str, document: str, language: str) -> None:
     """Send a mailing with a real document to an address of yours, marked as a test.
 
-    It goes straight to the mail server and is not kept in the outbox.
+    It goes straight to the mail server, or to the phone's gateway, and is not kept in the outbox.
     """
     from emailketing import road, wiring
 
-    content, recipient = _rendered(name, document, language)
-    receipt = road.send_test(
-        wiring.email(), _mailings([name])[name], content, replace(recipient, address=to), settings.load().mail_sender()
-    )
+    content, recipient = _rendered(name, document, language, channel)
+    recipient = replace(recipient, address=_number(to) if channel == "phone" else to)
+    sender = settings.load().mail_sender()
+    receipt = road.send_test(wiring.channel(channel), _mailings([name])[name], content, recipient, sender)
     click.echo(f"{receipt.outcome}: {receipt.code or ''} {receipt.reason}")
     if receipt.outcome is not Outcome.ACCEPTED:
         sys.exit(1)
+
+
+def _number(raw: str) -> str:
+    """A number given by hand, as the ERP's would be taken."""
+    from emailketing import audience, wiring
+
+    (found, *_) = audience.addressed_by_row({"phone": raw}, "phone", wiring.region())
+    if found.reason:
+        raise click.BadParameter(found.reason, param_hint="--to")
+    return found.recipient.address
 
 
 @main.group()
@@ -728,13 +768,13 @@ def _no_place(who: Audience, mailing: str, channel: str, address: str) -> Operat
 
 
 def _addresses(email: str, phone: str) -> list[tuple[str, str]]:
-    from emailketing import audience
+    from emailketing import audience, wiring
 
     given = [(channel, raw) for channel, raw in (("email", email), ("phone", phone)) if raw]
     if not given:
         raise click.UsageError("--email or --phone must name the address.")
     try:
-        return [(channel, audience.usable(channel, raw)) for channel, raw in given]
+        return [(channel, audience.usable(channel, raw, wiring.region())) for channel, raw in given]
     except ValueError as problem:
         raise click.BadParameter(str(problem)) from None
 

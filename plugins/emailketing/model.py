@@ -309,11 +309,14 @@ class Frozen:
     body of which blob belongs, so that a PDF for ten thousand recipients is stored once, by its sha256.
     `blobs` are those attachments' raw bytes by sha256 (empty when read back without them).
     How a blob is encoded into the wire is the channel's affair; it must be a pure function of the blob.
+    `segments` are the text messages that the phone network makes of it; None for what is no text message. What is read
+    back from the outbox does not carry it, because its row does.
     """
 
     wire: bytes
     inserts: tuple[tuple[int, str], ...] = ()
     blobs: Mapping[str, bytes] = field(default_factory=dict)
+    segments: int | None = None
 
     @property
     def size(self) -> int:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CHANNELS = ("email",)
+CHANNELS = ("email", "phone")
 
 _declaring: ContextVar[list[Mailing]] = ContextVar("declaring", default=[])  # noqa: B039 nobody reads the default
 

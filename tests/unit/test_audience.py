@@ -25,7 +25,7 @@ subscriptions:
 @pytest.fixture
 def who(tmp_path):
     def who(text=FILE, *subscriptions, switches=()):
-        provisioned = said(tmp_path / "include" / "subscriptions.yaml", text)
+        provisioned = said(tmp_path / "include" / "subscriptions.yaml", text, "PY")
         return Audience(provisioned, Subscribed(subscriptions, tuple(switches)))
 
     return who

@@ -43,7 +43,7 @@ def of(tmp_path):
         path = tmp_path / "include" / "subscriptions.yaml"
         path.parent.mkdir(exist_ok=True)
         path.write_text(textwrap.dedent(text), encoding="utf-8")
-        _, provisioned = read(path)
+        _, provisioned = read(path, "PY")
         told = [str(each.error).replace(f"{path}:", "") for each in provisioned.problems]
         assert all(re.match(r"\d+: ", each) for each in told)
         return provisioned, told

@@ -68,22 +68,29 @@ class Memory(Protocol):
 class Source:
     """Where the audience is read: a file, read again when it changes, and what `stored` brings from the database.
 
-    While the file cannot be read, what `memory` kept of it holds: a slip of the pen stops no mailing.
+    While the file cannot be read, what `memory` kept of it holds: a slip of the pen stops no mailing. Phone numbers
+    without a country code are of `region` (ISO 3166).
     """
 
-    def __init__(self, path: Path, stored: Callable[[], Subscribed] = Subscribed, memory: Memory | None = None) -> None:
-        self._path, self._stored, self._memory = path, stored, memory
+    def __init__(
+        self,
+        path: Path,
+        stored: Callable[[], Subscribed] = Subscribed,
+        memory: Memory | None = None,
+        region: str = "",
+    ) -> None:
+        self._path, self._stored, self._memory, self._region = path, stored, memory, region
         self._stamp: tuple[int, int] | None = None
         self._provisioned = Provisioned(path)
 
     @property
     def audience(self) -> Audience:
         """An audience that reads all of it when it is asked for `now`; nothing is read before."""
-        return Audience(Provisioned(self._path), renew=self.now)
+        return Audience(Provisioned(self._path), renew=self.now, region=self._region)
 
     def now(self) -> Audience:
         """The audience as file and database say at this moment."""
-        return Audience(self._file(), self._stored(), renew=self.now)
+        return Audience(self._file(), self._stored(), renew=self.now, region=self._region)
 
     def _file(self) -> Provisioned:
         try:
@@ -96,7 +103,7 @@ class Source:
         return self._provisioned
 
     def _read(self) -> Provisioned:
-        text, provisioned = read(self._path)
+        text, provisioned = read(self._path, self._region)
         if self._memory is None:
             return provisioned
         kept = self._memory.recall()
@@ -106,5 +113,5 @@ class Source:
             return provisioned
         if kept is None:
             return provisioned
-        remembered = said(self._path, kept)
+        remembered = said(self._path, kept, self._region)
         return replace(remembered, problems=(Problem(provisioned.unreadable), *remembered.problems))

@@ -112,7 +112,7 @@ def short(path: Path) -> str:
     return f"{path.parent.name}/{path.name}" if path.parent.name else path.name
 
 
-def read(path: Path) -> tuple[str, Provisioned]:
+def read(path: Path, region: str = "") -> tuple[str, Provisioned]:
     """The text of the file at `path`, and what it says; nothing when there is no such file."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -120,11 +120,11 @@ def read(path: Path) -> tuple[str, Provisioned]:
         return "", Provisioned(path)
     except (OSError, UnicodeError) as error:
         return "", _unreadable(path, f"the file cannot be read: {error}.", None)
-    return text, said(path, text)
+    return text, said(path, text, region)
 
 
-def said(path: Path, text: str) -> Provisioned:
-    """What `text` says, as of the file at `path`."""
+def said(path: Path, text: str, region: str = "") -> Provisioned:
+    """What `text` says, as of the file at `path`; phone numbers without a country code are of `region` (ISO 3166)."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
@@ -132,7 +132,7 @@ def said(path: Path, text: str) -> Provisioned:
         return _unreadable(path, f"this is no YAML: {error.problem or error.context}.", mark.line + 1 if mark else None)
     except (yaml.YAMLError, RecursionError) as error:
         return _unreadable(path, f"this is no YAML: {' '.join(str(error).split())}.", None)
-    return _Reading(path).all_of(root)
+    return _Reading(path, region).all_of(root)
 
 
 def filter_of(text: str) -> Filter:
@@ -177,8 +177,8 @@ class _Wrong(Exception):
 class _Reading:
     """One reading of the file: goes through its nodes, which know their lines, and gathers what is wrong."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, region: str) -> None:
+        self._path, self._region = path, region
         self._problems: list[Problem] = []
         self._concerned: tuple[str, ...] = ()  # by the entry that is being read
         self._rules: dict[str, Rule] = {}
@@ -263,9 +263,9 @@ class _Reading:
             return [self._described(node)]
         text = _text(node, "a person")
         if "@" in text:
-            return [Person({"email": _usable("email", text, node)})]
+            return [Person({"email": self._usable("email", node)})]
         if _PHONE.fullmatch(text):
-            return [Person({"phone": _usable("phone", text, node)})]
+            return [Person({"phone": self._usable("phone", node)})]
         if nested and text in self._audiences:
             return self._audiences[text]
         hint = nearest(text, self._audiences) if nested else f"A person is an address, or {_ONE}"
@@ -273,7 +273,7 @@ class _Reading:
 
     def _described(self, node: yaml.Node) -> Person:
         fields = self._fields(node, _PERSON, "setting")
-        addresses = {channel: _usable(channel, _text(each, channel), each) for channel, each in _of(fields, CHANNELS)}
+        addresses = {channel: self._usable(channel, each) for channel, each in _of(fields, CHANNELS)}
         if not addresses:
             raise _Wrong(node, "this person has no address.", f"A person is {_ONE}")
         language = _text(fields["language"], "a language") if "language" in fields else ""
@@ -281,6 +281,12 @@ class _Reading:
             raise _Wrong(fields["language"], f"{language!r} is no language.", "Write es, en, es_PY …")
         name = " ".join(_text(fields["name"], "a name").split()) if "name" in fields else ""
         return Person(addresses, name, language)
+
+    def _usable(self, channel: str, node: yaml.Node) -> str:
+        try:
+            return usable(channel, _text(node, channel), self._region)
+        except ValueError as problem:
+            raise _Wrong(node, str(problem)) from None
 
     # Nodes
 
@@ -398,13 +404,6 @@ def _channels(node: yaml.Node) -> tuple[str, ...]:
         if channel not in CHANNELS:
             raise _Wrong(each, f"there is no channel {channel!r}.", nearest(channel, CHANNELS))
     return tuple(dict.fromkeys(channel for channel, _ in channels))
-
-
-def _usable(channel: str, text: str, node: yaml.Node) -> str:
-    try:
-        return usable(channel, text)
-    except ValueError as problem:
-        raise _Wrong(node, str(problem)) from None
 
 
 def _filter(node: yaml.Node) -> Filter:

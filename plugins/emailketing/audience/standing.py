@@ -31,12 +31,13 @@ class Audience:
 
     A subscription of the database takes the place of all that the file says of the same mailing, channel and address
     (upper and lower case are one); a switched off one leaves that address out. The row's own addresses are the ERP's,
-    and no subscription takes them away.
+    and no subscription takes them away. Phone numbers without a country code are of `region` (ISO 3166).
     """
 
     provisioned: Provisioned = field(default_factory=Provisioned)
     subscribed: Subscribed = field(default_factory=Subscribed)
     renew: Callable[[], Audience] | None = None
+    region: str = ""
     _found: dict[tuple[str, str], list[Member]] = field(default_factory=dict, repr=False, compare=False)
 
     def now(self) -> Audience:
@@ -49,7 +50,7 @@ class Audience:
         members = self.members(mailing.name, channel)
         if not by_row and not members:
             return [Addressee(Recipient(""), self._nobody(mailing.name, channel))]
-        found = addressed_by_row(row, channel) if by_row else []
+        found = addressed_by_row(row, channel, self.region) if by_row else []
         taken = {each.recipient.address.casefold() for each in found if not each.reason}
         for member in members:
             if member.address.casefold() not in taken and member.filter.matches(row):

@@ -97,7 +97,7 @@ def fill(connection: sa.Connection, given: Message, now: datetime) -> str:
     _put_blobs(connection, [given], now)
     _insert(connection, content, [_content(number, given.frozen)])
     _insert(connection, attachment, list(_attachments(number, given.frozen)))
-    columns = {name: _row(key, given, now)[name] for name in ("sender", "subject", "message_id")}
+    columns = {name: _row(key, given, now)[name] for name in ("sender", "subject", "message_id", "segments")}
     move(
         connection,
         [Move(number, key, State.HELD, State.QUEUED, now, "rendered", "", columns | {"next_attempt_at": now})],
@@ -213,6 +213,7 @@ def _row(key: str, given: Message, now: datetime) -> dict[str, Any]:
         "next_attempt_at": due,
         "expires_at": envelope.expires_at,
         "updated_at": now,
+        "segments": given.frozen.segments if given.frozen else None,
     }
 
 

@@ -59,6 +59,7 @@ class Row:
     lease_until: datetime | None
     accepted_at: datetime | None
     updated_at: datetime
+    segments: int | None
 
 
 @dataclass(frozen=True, slots=True)

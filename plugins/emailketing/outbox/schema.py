@@ -147,6 +147,7 @@ message = sa.Table(
     sa.Column("lease_until", Utc, comment="in hand until then; later its owner counts as dead"),
     sa.Column("accepted_at", Utc, comment="when the server answered that it took the message"),
     sa.Column("updated_at", Utc, nullable=False, comment="the last change of state"),
+    sa.Column("segments", sa.Integer, comment="text messages that the phone network makes of it; NULL: no text"),
     sa.UniqueConstraint("key"),
     comment="One mailing to one recipient by one channel.",
     **MARIADB,

@@ -29,7 +29,8 @@ def send_test(channel: Channel, mailing: Mailing, content: Content, recipient: R
     now = utc_now()
     event = Event(mailing.name, f"test-{now:%Y%m%dT%H%M%S%f}", "1", now, {})
     envelope = events.envelope(mailing, event, channel.name, recipient, now)
-    frozen = channel.freeze(envelope, replace(content, subject=f"[test] {content.subject}"), sender)
+    marked = replace(content, subject=f"[test] {content.subject}", phone=content.phone and f"[test] {content.phone}")
+    frozen = channel.freeze(envelope, marked, sender)
     identity = message_id(envelope.key, sender.domain)
     channel.open()
     try:
@@ -47,18 +48,27 @@ def check_mailing(erp: Erp, renderer: Renderer, mailing: Mailing, who: Audience 
     """
     who = who or Audience()
     mailing = who.settled(mailing)
-    problems: list[AuthoringError] = list(renderer.check(mailing.name))
+    problems: list[AuthoringError] = list(renderer.check(mailing.name, mailing.channels))
     try:
         columns = check_addresses(erp, mailing, who)
         event = newest_event(erp, mailing)
     except SqlError as error:
         return [*problems, error]
     if event and not problems:
+        problems += _render_problems(renderer, mailing, event, who)
+    return [*problems, *who.misfits(mailing, event.variables if event else dict.fromkeys(columns))]
+
+
+def _render_problems(renderer: Renderer, mailing: Mailing, event: Event, who: Audience) -> list[AuthoringError]:
+    """What fails when the event is rendered, once for each channel."""
+    problems: list[AuthoringError] = []
+    for channel in mailing.channels:
+        recipient = who.example(replace(mailing, channels=(channel,)), event.variables)
         try:
-            renderer.render(mailing.name, event.variables, who.example(mailing, event.variables))
+            renderer.render(mailing.name, event.variables, recipient, channel)
         except AuthoringError as error:
             problems.append(error)
-    return [*problems, *who.misfits(mailing, event.variables if event else dict.fromkeys(columns))]
+    return problems
 
 
 def check_filters(erp: Erp, mailing: Mailing, who: Audience) -> list[AuthoringError]:

@@ -324,7 +324,7 @@ def _message(sweeper: Sweeper, event: Event, envelope: Envelope, swept: Swept) -
 
 def freeze(sweeper: Sweeper, event: Event, envelope: Envelope) -> Message:
     """Render an envelope's message and freeze its bytes. Raises AuthoringError, SettingsError for the sender."""
-    content = sweeper.renderer.render(event.mailing, event.variables, envelope.recipient)
+    content = sweeper.renderer.render(event.mailing, event.variables, envelope.recipient, envelope.channel)
     return Message(
         envelope,
         sender=sweeper.sender.address,
