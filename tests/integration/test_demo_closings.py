@@ -166,7 +166,7 @@ def test_two_closings_of_a_day_share_its_sales_between_them(company, erp, operat
     closings = []
     for hours in (0, 2, 3):
         clock.pass_by(hours=hours)
-        sold = {operator.save_fuelling().document for _ in range(9)}
+        sold = {operator.save_fuelling().document for _ in range(9)} | {operator.save_sale(2).document}
         closings.append((sold, operator.save_sales_closing(2)))
     for sold, saved in closings:
         row = one(erp, "sales_closing", saved.document)
