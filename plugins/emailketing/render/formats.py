@@ -20,6 +20,8 @@ from babel.dates import format_date, format_datetime
 from babel.numbers import NumberPattern, get_currency_precision, get_currency_symbol, parse_pattern
 from jinja2 import Undefined
 
+from emailketing.hostile import one_line
+
 NBSP = "\u00a0"
 
 #: CLDR writes USD as "USD" in some Spanish territories and as a bare "$", which is a peso to many, in English.
@@ -80,11 +82,6 @@ def _known(value: Any, what: str) -> None:
 def or_dash(value: Any) -> Any:
     """`value`, or a dash where it is NULL or empty; for cells of tables."""
     return "–" if value is None or (isinstance(value, str) and not value.strip()) else value
-
-
-def one_line(value: Any) -> str:
-    """Text with every run of whitespace and control characters made one space: it cannot begin a new line or header."""
-    return " ".join(str(value).translate(_CONTROLS).split())
 
 
 def shortened(value: Any, length: int = 40) -> str:
@@ -226,34 +223,3 @@ def _day(value: Any, zone: ZoneInfo) -> date:
 def _rounded(number: Decimal, places: int) -> Decimal:
     # Half up, as an accountant does; adding zero turns a negative zero into a plain one.
     return number.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP) + 0
-
-
-def cleaned(value: Any) -> Any:
-    """A value of the ERP without the signs that could mislead a reader or break a format, at any depth.
-
-    Control characters go (line ends stay, as a plain newline), as do lone surrogates and the signs that reverse the
-    direction of the text around them.
-    """
-    if isinstance(value, str):
-        if value.isprintable():  # none of the harmful is
-            return value
-        return value.replace("\r\n", "\n").replace("\r", "\n").translate(_HARMFUL)
-    if isinstance(value, Mapping):
-        return {key: cleaned(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [cleaned(item) for item in value]
-    return value
-
-
-_CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), " ")
-_HARMFUL = dict.fromkeys(
-    (
-        *(code for code in range(32) if chr(code) not in "\n\t"),
-        *range(0x7F, 0xA0),
-        *range(0x200E, 0x2010),  # direction marks
-        *range(0x2028, 0x202F),  # line and paragraph separators, embeddings and overrides
-        *range(0x2066, 0x206A),  # isolates
-        0xFEFF,
-        *range(0xD800, 0xE000),  # lone surrogates, which no encoding can write
-    )
-)

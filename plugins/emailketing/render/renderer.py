@@ -12,11 +12,12 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from emailketing.errors import TemplateError
+from emailketing.hostile import cleaned, one_line
 from emailketing.model import Attachment, Content, Recipient
 from emailketing.render import checking
 from emailketing.render.faults import Missing, told
 from emailketing.render.folder import PARTS, Folder, Words, mailings
-from emailketing.render.formats import Formats, Unformattable, cleaned, locale_for, one_line
+from emailketing.render.formats import Formats, Unformattable, locale_for
 from emailketing.render.mail import Pictures, derived_text, inlined, tidied
 
 if TYPE_CHECKING:
