@@ -231,7 +231,7 @@ class _Reading:
             lines = [(row, depth - top) for row, depth in zip(rows, depths, strict=True)]
         return [
             (row, Style.SUM if _is_sum(row, kind, level, following) else Style.ROW, level)
-            for (row, level), following in zip(lines, [*[each[1] for each in lines[1:]], 0], strict=True)
+            for (row, level), following in zip(lines, [*(each for _, each in lines[1:]), 0], strict=False)
         ]
 
     def _with_sums(self, whole: Table) -> Table:
