@@ -190,10 +190,14 @@ class Formats:
         clock = format_datetime(local.replace(tzinfo=None), "HH:mm", locale=self.locale)
         return f"{self.date(local)}, {clock}"
 
+    def written(self, value: Any) -> Any:
+        """A record that knows how it is written (a report, a chart), as these formats write it."""
+        return value.written(self)
+
     def filters(self) -> dict[str, Callable[..., Any]]:
         """All filters by the names under which templates know them."""
         own = {name: getattr(self, name) for name in ("money", "sign", "amount", "number", "quantity", "percent")}
-        dates = {name: getattr(self, name) for name in ("date", "long_date", "datetime")}
+        dates = {name: getattr(self, name) for name in ("date", "long_date", "datetime", "written")}
         plain = (or_dash, one_line, shortened, mailto, tel, link, among, places, currency_places)
         return {**own, **dates, **{each.__name__: each for each in plain}}
 

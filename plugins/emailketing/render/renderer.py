@@ -16,7 +16,7 @@ from emailketing.hostile import cleaned, one_line
 from emailketing.model import Attachment, Content, Recipient
 from emailketing.render import checking
 from emailketing.render.faults import Missing, told
-from emailketing.render.folder import PARTS, Folder, Words, mailings
+from emailketing.render.folder import PARTS, REPORT, Folder, Words, mailings
 from emailketing.render.formats import Formats, Unformattable, locale_for
 from emailketing.render.mail import Pictures, derived_text, inlined, tidied
 
@@ -58,10 +58,13 @@ class Renderer:
         self._territory = str(company.get("territory") or "")
         self._zone = ZoneInfo(str(company.get("timezone") or "UTC"))
         self._environments: dict[str, Environment] = {}
-        self._folders: dict[str, Folder] = {}
+        self._folders: dict[tuple[str, bool], Folder] = {}
 
     def render(self, mailing: str, variables: Mapping[str, Any], recipient: Recipient) -> Content:
-        """What `recipient` will read, from the columns of an event's row (and its `lines`)."""
+        """What `recipient` will read, from the columns of an event's row (and its `lines`).
+
+        Where `report` is among the variables, the parts that the mailing does not have come from `_report`.
+        """
         job = self._job(mailing, variables, recipient)
         pictures = Pictures(self._include)
         html = self._html(job, pictures)
@@ -75,24 +78,28 @@ class Renderer:
             attachments=(*pictures.held(), *self._sheet(job)),
         )
 
-    def language(self, mailing: str, wanted: str) -> str:
+    def language(self, mailing: str, wanted: str, *, report: bool = False) -> str:
         """The language in which a recipient who wants `wanted` gets this mailing."""
-        return Folder(self._templates, mailing, self._shared).language(wanted, self._language, self._territory)
+        return self._folder(mailing, report=report).language(wanted, self._language, self._territory)
+
+    def formats(self, language: str) -> Formats:
+        """How amounts, numbers and dates are written in a language: what reports, workbooks and charts write with."""
+        return Formats(locale_for(language, self._territory), self._zone)
 
     def mailings(self) -> list[str]:
         """The mailings that have a template folder."""
         return mailings(self._templates)
 
-    def check(self, mailing: str) -> list[TemplateError]:
+    def check(self, mailing: str, *, report: bool = False) -> list[TemplateError]:
         """Everything that is wrong with a mailing's files as far as can be told without data; [] when all is well."""
         try:
-            folder = Folder(self._templates, mailing, self._shared)
+            folder = Folder(self._templates, mailing, self._shared, REPORT if report else "")
         except TemplateError as error:
             return [error]
         return checking.problems(folder, self._include, self._environment(self._language), self._language)
 
     def _job(self, mailing: str, variables: Mapping[str, Any], recipient: Recipient) -> _Job:
-        folder = self._folder(mailing)
+        folder = self._folder(mailing, report="report" in variables)
         language = folder.language(recipient.language, self._language, self._territory)
         seen = {
             "lines": [],
@@ -104,11 +111,12 @@ class Renderer:
         }
         return _Job(folder, language, self._environment(language), seen)
 
-    def _folder(self, mailing: str) -> Folder:
+    def _folder(self, mailing: str, *, report: bool = False) -> Folder:
         """The mailing's folder, listed again when a file came or went."""
-        known = self._folders.get(mailing)
+        known = self._folders.get((mailing, report))
         if known is None or known.stale():
-            known = self._folders[mailing] = Folder(self._templates, mailing, self._shared)
+            known = Folder(self._templates, mailing, self._shared, REPORT if report else "")
+            self._folders[mailing, report] = known
         return known
 
     def _environment(self, language: str) -> Environment:
@@ -122,7 +130,7 @@ class Renderer:
                 trim_blocks=True,
                 lstrip_blocks=True,
             )
-            environment.filters.update(Formats(locale_for(language, self._territory), self._zone).filters())
+            environment.filters.update(self.formats(language).filters())
             self._environments[language] = environment
         return self._environments[language]
 

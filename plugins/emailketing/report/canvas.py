@@ -34,6 +34,7 @@ class Canvas:
 
     def __init__(self, width: float, font: float, ground: str = GROUND) -> None:
         self.width, self.font, self.height = width, font, 0.0
+        self.field = width * 0.38  # the height of columns and lines
         self._ground = ground
         self._shapes: list[Callable[[Any], None]] = []
 

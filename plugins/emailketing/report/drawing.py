@@ -33,13 +33,14 @@ class Medium:
 
     width: float
     font: float
+    height: float  # of a field of columns or lines, as a part of the width
 
 
 #: Shown 536 px wide in a mail and 288 px wide on a small phone; between the two the type stays legible.
-MAIL = Medium(466, 15)
+MAIL = Medium(466, 15, 0.38)
 
 #: The width of a page without its margins.
-PAPER = Medium(664, 11.5)
+PAPER = Medium(664, 11.5, 0.2)
 
 
 def png(drawing: Drawing) -> bytes:
@@ -54,6 +55,7 @@ def svg(drawing: Drawing) -> bytes:
 
 def _drawn(drawing: Drawing, medium: Medium) -> Canvas:
     canvas = Canvas(medium.width, medium.font)
+    canvas.field = medium.width * medium.height
     _painter(drawing)(canvas, drawing)
     return canvas
 
@@ -364,7 +366,7 @@ def _columns(canvas: Canvas, drawing: Drawing) -> None:
     )
     top = canvas.height + canvas.font * (2.7 if notes_fit else 1.4)
     negative = any((value or 0) < 0 for value in _all(plot.series))
-    bottom = top + canvas.width * 0.34
+    bottom = top + canvas.field
     span = _Span(_all(plot.series), bottom - (canvas.font * 1.3 if negative else 0), top)
     for place in range(steps.count):
         _column_of(canvas, span, steps, place, [(each, each.values[place]) for each in plot.series])
@@ -416,7 +418,7 @@ def _stacked_columns(canvas: Canvas, drawing: Drawing) -> None:
     steps = _Steps(canvas, drawing, 0, end)
     sums = stacks(plot)
     top = canvas.height + canvas.font * 1.4
-    bottom = top + canvas.width * 0.36
+    bottom = top + canvas.field
     places = range(steps.count)
     span = _Span([_sign_sum(plot.series, place, sign) for place in places for sign in (1, -1)], bottom, top)
     numbers = [_number(drawing, value) for value in sums]
@@ -476,7 +478,7 @@ def _lines(canvas: Canvas, drawing: Drawing) -> None:
     names = [canvas.cut(drawing.name(each), canvas.width * 0.26, size=0.9) if len(shown) > 1 else "" for each in shown]
     numbers = [_number(drawing, each.values[place]) for each, place in zip(shown, ends, strict=True)]
     right = max(canvas.widest(names, size=0.9), canvas.widest(numbers, bold=True)) + canvas.font * 0.8
-    top, bottom = canvas.height + canvas.font * 0.9, canvas.height + canvas.font + canvas.width * 0.42
+    top, bottom = canvas.height + canvas.font * 0.9, canvas.height + canvas.font + canvas.field * 1.1
     values = [float(value) for value in _all(shown) if value is not None]
     near_zero = min(values) <= 0.6 * max(values) or min(values) < 0
     span = _Span(_all(shown), bottom, top, zero=near_zero)
@@ -546,7 +548,7 @@ def _course(canvas: Canvas, span: _Span, steps: _Steps, series: Series) -> None:
 def _ring(canvas: Canvas, drawing: Drawing) -> None:
     plot = drawing.plot
     _head(canvas, drawing)
-    radius = canvas.width * 0.15
+    radius = canvas.field * 0.4
     whole, angle = float(sum(value or 0 for value in plot.actual.values)), 0.0
     centre = (radius + 4, canvas.height + radius + canvas.font * 0.4)
     shares, middle = drawing.shares(), (len(plot.labels) - 1) / 2

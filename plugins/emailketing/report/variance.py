@@ -10,6 +10,9 @@ from enum import StrEnum
 from emailketing.report.kinds import EXACT, Exact, Kind, Percent, Writer, ratio
 from emailketing.report.words import words
 
+#: What grew further was as good as nothing before; the number of its per cents says no more.
+_MOST_PERCENT = Decimal(999)
+
 
 class Good(StrEnum):
     """Which way is good for the business; a fall of costs is."""
@@ -59,19 +62,23 @@ class Variance:
         return Mood.GOOD if (self.absolute > 0) == (self.good is Good.UP) else Mood.BAD
 
     def written(self, writer: Writer) -> str:
-        """'+8,1 %'; of percentages the points; of what was nothing before, the difference itself."""
+        """'+8,1 %'; of percentages the points; of what was nothing before, the difference itself with its unit."""
         if isinstance(self.kind, Percent):
             return signed(self.absolute, writer.number(self.absolute, 1)) + f"\u00a0{words(writer.locale)['points']}"
         percent = self.percent
         if percent is None:
-            return signed(self.absolute, self.kind.told(self.absolute, writer))
-        decimals = 0 if abs(percent) >= 100 else 1
-        return signed(percent, writer.percent(percent, decimals))
+            scale = Scale.fitting([self.absolute], self.kind, from_power=6)
+            unit = scale.unit(writer)
+            return f"{signed(self.absolute, scale.written(self.absolute, writer))}\u00a0{unit}".strip("\u00a0")
+        if abs(percent) > _MOST_PERCENT:
+            bound = writer.percent(_MOST_PERCENT.copy_sign(percent))
+            return f"{'>' if percent > 0 else '<'}\u00a0{signed(percent, bound)}"
+        return signed(percent, writer.percent(percent, 0 if abs(percent) >= 100 else 1))
 
 
 def variance(value: Exact | None, base: Exact | None, kind: Kind, good: Good = Good.UP) -> Variance | None:
-    """The variance, where there are two numbers to compare."""
-    return None if value is None or base is None else Variance(value, base, kind, good)
+    """The variance, where there are two numbers to compare; nothing after nothing is none."""
+    return None if value is None or base is None or value == base == 0 else Variance(value, base, kind, good)
 
 
 def signed(value: Exact, text: str) -> str:
@@ -97,7 +104,7 @@ class Scale:
         largest = max((abs(Decimal(value)) for value in values if value is not None), default=Decimal(0))
         if isinstance(kind, Percent) or largest < 10**from_power:
             return cls(kind)
-        power = 6 if largest >= 10**6 else 3
+        power = 6 if largest >= 10 ** max(from_power, 7) or from_power > 4 else 3
         above = largest / 10**power
         return cls(kind, power, 2 if above < 10 else 1 if above < 1000 else 0)
 
