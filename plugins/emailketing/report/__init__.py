@@ -6,8 +6,9 @@ Pure: rows, periods, moments and a `Writer` (who knows how amounts and dates are
 - `calendar`: which days are worked, and when a reader's report is due.
 - `kinds`, `frame`: rows become a typed table with subtotals, totals and levels of accounts, exact to the last digit.
 - `charts`: a declared chart becomes data, alternative text, PNG and SVG.
-- `workbook`: tables become XLSX and CSV with all their rows.
-- `report`: all of it assembled, as the templates of `_report` want it.
+- `report`: all of it assembled, as the templates of `_report` want it; `defaults`: figures and chart of a report that
+  declares none.
+- `workbook`, `files`: tables and reports become XLSX and CSV with all their rows.
 
 pandas, matplotlib, xlsxwriter and holidays are imported when they are first needed, never by importing this package.
 """

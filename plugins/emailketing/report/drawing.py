@@ -553,7 +553,8 @@ def _ring(canvas: Canvas, drawing: Drawing) -> None:
     centre = (radius + 4, canvas.height + radius + canvas.font * 0.4)
     shares, middle = drawing.shares(), (len(plot.labels) - 1) / 2
     x, numbers = radius * 2 + canvas.font * 2, [_number(drawing, value) for value in plot.actual.values]
-    end = canvas.width - canvas.widest(shares, bold=True) - canvas.font * 0.8
+    right = min(canvas.width, x + canvas.font * 30)  # on a wide page numbers stay near what they are of
+    end = right - canvas.widest(shares, bold=True) - canvas.font * 0.8
     room = end - x - canvas.font * 1.8 - canvas.widest(numbers)
     for place, value in enumerate(plot.actual.values):
         part = float(value or 0) / whole * 360
@@ -565,7 +566,7 @@ def _ring(canvas: Canvas, drawing: Drawing) -> None:
         canvas.text(
             canvas.width - canvas.wide("100 %", bold=True) - canvas.font * 0.8, y, numbers[place], align="right"
         )
-        canvas.text(canvas.width, y, shares[place], bold=True, align="right")
+        canvas.text(right, y, shares[place], bold=True, align="right")
     canvas.height = centre[1] + radius + canvas.font * 0.8
 
 

@@ -19,6 +19,7 @@ from emailketing.report.kinds import (
     Account,
     Date,
     DateTime,
+    Exact,
     Flag,
     Kind,
     Money,
@@ -114,7 +115,7 @@ class Table:
         """The lines that came from the ERP."""
         return [line for line in self.lines if line.style is not Style.SUBTOTAL]
 
-    def sum(self, name: str) -> Any:
+    def sum(self, name: str) -> Exact | None:
         """The exact sum of a column that can be added; of accounts, only those that are no sums of others."""
         place = self.index(name)
         return total(line.cells[place] for line in self.lines if line.style is Style.ROW)

@@ -1,7 +1,9 @@
+import io
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import openpyxl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from emailketing.errors import DeclarationError, TemplateError
 from emailketing.model import Recipient
 from emailketing.render import Renderer
+from emailketing.report import defaults, files
 from emailketing.report.charts import Chart
 from emailketing.report.frame import Layout, Style, table
 from emailketing.report.kinds import Account, Money, Number, Percent
@@ -16,7 +19,7 @@ from emailketing.report.periods import Cadence, containing
 from emailketing.report.report import Figure, Report, Section
 from emailketing.report.variance import Good, Scale, variance
 from emailketing.settings import PROJECT, load
-from tests.unit.report.readers import EN, ES
+from tests.unit.report.readers import ASUNCION, EN, ES
 
 MADE = datetime(2026, 11, 2, 10, tzinfo=UTC)
 OCTOBER = containing(Cadence.MONTHLY, date(2026, 10, 5))
@@ -203,6 +206,64 @@ def test_hostile_titles_are_one_harmless_line():
     )
     shown = [written.what, written.when, written.who, written.message, written.notes[0], written.figures[0].label]
     assert set(shown) == {"a Bcc: xb"}
+
+
+# --- what is shown when nothing is declared
+
+
+def test_the_figures_are_the_sums_of_the_columns_amounts_first():
+    declared = Layout(currency="PYG", columns={"margin_pct": Percent(of=("margin", "amount"))})
+
+    def sales(*rows):
+        names = ("day", "litres", "amount", "margin", "margin_pct")
+        return table([dict(zip(names, row, strict=True)) for row in rows], declared)
+
+    now = sales((date(2026, 10, 1), 5, 100, 20, None), (date(2026, 10, 2), 7, 200, 40, None))
+    before = sales((date(2026, 9, 1), 10, 150, 30, None))
+    found = defaults.figures(now, before, table([]))
+    assert [(each.label, each.value, each.previous, each.year_ago) for each in found] == [
+        ("Amount", 300, 150, None),
+        ("Margin", 60, 30, None),
+        ("Litres", 12, 10, None),
+        ("Margin pct", 20, 20, None),
+    ]
+    assert len(defaults.figures(table([{f"amount_{n}": n for n in range(9)}]))) == 6
+
+
+def test_the_chart_is_of_the_main_amount_over_days_or_by_the_first_words():
+    days = table(
+        [{"day": date(2026, 10, day), "litres": 1, "amount": day} for day in range(1, 9)], Layout(currency="PYG")
+    )
+    assert (defaults.chart(days).kind, defaults.chart(days).x, defaults.chart(days).y) == ("line", "day", "amount")
+    assert (defaults.chart(table(ROWS)).kind, defaults.chart(table(ROWS)).x) == ("bar", "branch")
+    grouped = table(ROWS, Layout(group_by=("product",)))
+    assert defaults.chart(grouped).x == "product"
+    assert defaults.chart(table(ROWS[:1])) is None
+    assert defaults.chart(table([{"a": "x"}, {"a": "y"}])) is None
+    assert defaults.chart(table([])) is None
+
+
+# --- files
+
+
+def test_the_workbook_has_a_sheet_for_each_section_and_the_words_last():
+    whole = report(
+        figures=(Figure("Ventas", 3, GS, previous=2),), sections=(section(ROWS), section(ROWS)), unit="en Gs."
+    )
+    file = files.xlsx(whole, ES, "Petrolera", ASUNCION)
+    book = openpyxl.load_workbook(io.BytesIO(file.data))
+    assert book.sheetnames == ["Ventas", "Ventas (2)", "Resumen"]
+    assert file.filename == "Ventas, octubre de 2026.xlsx"
+    assert [cell.value for cell in book["Resumen"]["A"]][1:4] == ["Petrolera", "Ventas, en Gs.", "octubre de 2026"]
+    assert spaced(book["Resumen"]["B6"].value) == "Gs. 3 (+50,0 % mes anterior)"
+    assert file.data == files.xlsx(whole, ES, "Petrolera", ASUNCION).data
+
+
+def test_a_csv_for_each_section():
+    one = files.csvs(report(sections=(section(ROWS),)), ES)
+    assert [file.filename for file in one] == ["Ventas, octubre de 2026.csv"]
+    two = files.csvs(Report("a/b", "..", MADE, sections=(section(ROWS), Section("c:d", table(ROWS)))), ES)
+    assert [file.filename for file in two] == ["a-b, .. Ventas.csv", "a-b, .. c-d.csv"]
 
 
 # --- through the renderer
