@@ -10,10 +10,21 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from emailketing.model import Envelope, Frozen, Lane, OnUnknown, Recipient, State, chunks, document_of, message_key
+from emailketing.model import (
+    Envelope,
+    Frozen,
+    Lane,
+    OnUnknown,
+    Recipient,
+    State,
+    chunks,
+    document_of,
+    message_key,
+    version_of,
+)
 from emailketing.outbox.claim import frozen_by_id
 from emailketing.outbox.fit import identity
-from emailketing.outbox.schema import WIDTHS, baseline, content, cursor, history, message, standing
+from emailketing.outbox.schema import WIDTHS, baseline, content, cursor, history, meant, message, standing
 
 CHUNK = 500
 
@@ -48,6 +59,7 @@ class Row:
     lease_until: datetime | None
     accepted_at: datetime | None
     updated_at: datetime
+    segments: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +155,29 @@ def unrendered(connection: sa.Connection, mailing: str, after: int) -> list[Unre
     return [Unrendered(row.id, _envelope(_row(row))) for row in connection.execute(query)]
 
 
-def addressed(connection: sa.Connection, documents: Iterable[str]) -> set[str]:
-    """Those of `documents` (the beginnings of keys, see `model.document_of`) that are addressed to somebody."""
-    found = set[str]()
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """Which documents were told to somebody, whatever became of it; who had no usable address does not count.
+
+    `by_row` are those (see `model.document_of`) of which somebody was told whom the row itself names; `at_all` those
+    (see `model.version_of`) of which anybody was, by any channel.
+    """
+
+    by_row: frozenset[str] = frozenset()
+    at_all: frozenset[str] = frozenset()
+
+
+def addressed(connection: sa.Connection, documents: Iterable[str]) -> Addressed:
+    """Of `documents` (the beginnings of keys, see `model.version_of`), those that are addressed to somebody."""
+    by_row, at_all = set[str](), set[str]()
     for chunk in chunks(sorted(documents), _RANGES):
         full = [*chunk, *[chunk[0]] * (_RANGES - len(chunk))]
         bounds = {f"{end}{place}": f"{each}{sign}" for place, each in enumerate(full) for end, sign in _BOUNDS}
-        found.update(document_of(key) for key in connection.execute(_addressed(), bounds).scalars())
-    return found
+        for key, because in connection.execute(_addressed(), bounds):
+            at_all.add(version_of(key))
+            if because is None:
+                by_row.add(document_of(key))
+    return Addressed(frozenset(by_row), frozenset(at_all))
 
 
 _RANGES = 100
@@ -164,7 +191,8 @@ def _addressed() -> sa.Select[Any]:
         sa.and_(message.c.key >= sa.bindparam(f"from{place}"), message.c.key < sa.bindparam(f"to{place}"))
         for place in range(_RANGES)
     ]
-    return sa.select(message.c.key).where(sa.or_(*ranges), message.c.state != State.UNADDRESSED.value)
+    query = sa.select(message.c.key, meant.c.because).join(meant, meant.c.message == message.c.id, isouter=True)
+    return query.where(sa.or_(*ranges), message.c.state != State.UNADDRESSED.value)
 
 
 def is_sending(connection: sa.Connection, owner: str, number: int) -> bool:

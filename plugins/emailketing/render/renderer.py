@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from emailketing.errors import TemplateError
 from emailketing.hostile import cleaned, one_line
 from emailketing.model import Attachment, Content, Recipient
 from emailketing.render import checking
+from emailketing.render.changes import Changes
 from emailketing.render.faults import Missing, told
 from emailketing.render.folder import PARTS, REPORT, Folder, Words, mailings
 from emailketing.render.formats import Formats, Unformattable, locale_for
@@ -60,21 +61,26 @@ class Renderer:
         self._environments: dict[str, Environment] = {}
         self._folders: dict[tuple[str, bool], Folder] = {}
 
-    def render(self, mailing: str, variables: Mapping[str, Any], recipient: Recipient) -> Content:
+    def render(self, mailing: str, variables: Mapping[str, Any], recipient: Recipient, channel: str = "") -> Content:
         """What `recipient` will read, from the columns of an event's row (and its `lines`).
 
-        Where `report` is among the variables, the parts that the mailing does not have come from `_report`.
+        Only what `channel` carries is rendered: of the phone the text and no PDF, of e-mail all but the phone's text.
+        Without a channel it is all that the mailing has, for people who look at it.
+        Where the variable `report` is one (it can say how it is written), parts that the mailing lacks come from
+        `_report`.
         """
         job = self._job(mailing, variables, recipient)
+        if channel == "phone":
+            return Content("", "", phone=self._part(job, "phone", needed=True).strip())
+        phone = "" if channel else self._part(job, "phone").strip()
         pictures = Pictures(self._include)
         html = self._html(job, pictures)
         text = self._part(job, "text")
-        phone = self._part(job, "phone")
         return Content(
-            subject=self._subject(job),
+            subject=self._subject(job, needed=bool(html or text or not phone)),
             text=tidied(text) if text else derived_text(html) if html else "",
             html=html,
-            phone=phone.strip(),
+            phone=phone,
             attachments=(*pictures.held(), *self._sheet(job)),
         )
 
@@ -90,16 +96,20 @@ class Renderer:
         """The mailings that have a template folder."""
         return mailings(self._templates)
 
-    def check(self, mailing: str, *, report: bool = False) -> list[TemplateError]:
-        """Everything that is wrong with a mailing's files as far as can be told without data; [] when all is well."""
+    def check(self, mailing: str, channels: Collection[str] = (), *, report: bool = False) -> list[TemplateError]:
+        """Everything that is wrong with a mailing's files as far as can be told without data; [] when all is well.
+
+        With `channels` the parts that each of them needs must be there, too.
+        """
         try:
             folder = Folder(self._templates, mailing, self._shared, REPORT if report else "")
         except TemplateError as error:
             return [error]
-        return checking.problems(folder, self._include, self._environment(self._language), self._language)
+        found = checking.problems(folder, self._include, self._environment(self._language), self._language)
+        return [*found, *checking.unsaid(folder, channels)]
 
     def _job(self, mailing: str, variables: Mapping[str, Any], recipient: Recipient) -> _Job:
-        folder = self._folder(mailing, report="report" in variables)
+        folder = self._folder(mailing, report=hasattr(variables.get("report"), "written"))
         language = folder.language(recipient.language, self._language, self._territory)
         seen = {
             "lines": [],
@@ -125,17 +135,19 @@ class Renderer:
             environment = Environment(
                 loader=FileSystemLoader([self._templates, self._shared]),
                 undefined=Missing,
-                autoescape=select_autoescape(("html.j2",), default=False, default_for_string=False),
+                # Whatever is not plain text by its name: a macro of a file without escaping would be trusted as HTML.
+                autoescape=select_autoescape((), ("txt.j2",), default=True, default_for_string=True),
                 finalize=_printable,
                 trim_blocks=True,
                 lstrip_blocks=True,
             )
-            environment.filters.update(self.formats(language).filters())
+            formats = self.formats(language)
+            environment.filters.update(formats.filters() | {"changed_fields": Changes(formats).changed_fields})
             self._environments[language] = environment
         return self._environments[language]
 
-    def _subject(self, job: _Job) -> str:
-        return one_line(self._part(job, "subject", needed=True))[:SUBJECT_LIMIT]
+    def _subject(self, job: _Job, *, needed: bool) -> str:
+        return one_line(self._part(job, "subject", needed=needed))[:SUBJECT_LIMIT]
 
     def _html(self, job: _Job, pictures: Pictures) -> str:
         page = self._part(job, "body", picture=pictures.mail)
