@@ -1,4 +1,4 @@
-"""A folder is a case: tests/golden/<mailing>/<case>/input.yaml gives a row, its lines and a recipient.
+"""A folder is a case: tests/golden/<mailing>/<case>/input.yaml gives a row and its lines, or a report, and a recipient.
 
 The expected files beside it are written by `pytest tests/golden --golden-write` (or GOLDEN=write) and read by a person.
 PDFs are compared by their words, page by page, so that a new version of a font or of the printer does not matter.
@@ -13,13 +13,13 @@ import yaml
 from emailketing.channels.gsm7 import segments, transliterated
 from emailketing.model import Recipient
 from emailketing.settings import PROJECT
+from tests.cases import variables
 from tests.golden.conftest import HERE
 
 
 def test_the_case_gives_what_is_expected(case, renderer, request):
     given = yaml.safe_load((case / "input.yaml").read_text(encoding="utf-8"))
-    row = {**given["row"], "lines": given.get("lines", [])}
-    content = renderer.render(case.parent.name, row, Recipient(**given["recipient"]))
+    content = renderer.render(case.parent.name, variables(given), Recipient(**given["recipient"]))
     files = dict(parts(content))
     if request.config.getoption("--golden-write", default=False) or os.environ.get("GOLDEN") == "write":
         write(case, files)
