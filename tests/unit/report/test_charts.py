@@ -49,7 +49,7 @@ def test_the_alternative_text_states_the_figures_in_the_reader_s_language():
         "Este 92 (+92); Luque −2."
     )
     assert plot.written(EN).alt.replace("\xa0", " ") == (
-        "Bar chart: Ventas por sucursal, millions of PYG. Central 1,205 (+9.5%); San Blas 845 (−6.2%); "
+        "Bar chart: Ventas por sucursal, million PYG. Central 1,205 (+9.5%); San Blas 845 (−6.2%); "
         "Este 92 (+92); Luque −2."
     )
 
@@ -245,7 +245,7 @@ def test_whatever_the_rows_hold_a_chart_is_drawn_or_there_is_none(kind, rows, ti
 
 def test_a_spark_shows_the_course_and_tells_it():
     spark = Spark((4000000, None, Decimal(7720000), 6480000), Money("PYG")).written(ES)
-    assert spark.alt == "Evolución, millones de Gs.: de 4,00 a 6,48; mínimo 4,00, máximo 7,72"
+    assert spark.alt == "Evolución, miles de Gs.: de 4.000 a 6.480; mínimo 4.000, máximo 7.720"
     assert Image.open(io.BytesIO(spark.png.data)).size == (240, 64)
     assert spark.png.data == Spark((4000000, None, Decimal(7720000), 6480000), Money("PYG")).written(EN).png.data
     assert b"<svg" in spark.svg.data
