@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -162,7 +162,7 @@ class Renderer:
 
     def _sheet(self, job: _Job) -> tuple[Attachment, ...]:
         pictures = Pictures(self._include)
-        html = self._part(job, "sheet", picture=pictures.sheet)
+        html = self._part(job, "sheet", picture=pictures.sheet, listing=self._listing)
         if not html:
             return ()
         try:
@@ -176,6 +176,16 @@ class Renderer:
         from emailketing.render.printing import Printer
 
         return Printer(self._include)
+
+    def _listing(self, section: Any) -> Iterator[tuple[Any, str]]:
+        """`listing()` of sheets: the lines of a report's section, each as one text where it can be."""
+        return self._listed(section)
+
+    @cached_property
+    def _listed(self) -> Callable[[Any], Iterator[tuple[Any, str]]]:
+        from emailketing.render.listing import listing
+
+        return listing()
 
     def _part(self, job: _Job, part: str, *, needed: bool = False, **more: Any) -> str:
         """A part, rendered; '' when the mailing has no such part."""

@@ -153,9 +153,9 @@ class Written:
         if not self.figures:
             return f"{self.what}, {self.when}"
         first = self.figures[0]
-        compared = [
-            f"{each.text} {self._words[f'against_{name}']}" for name, each in self._named(self.report.figures[0])
-        ]
+        # Of what was nothing before, the variance would only repeat the figure.
+        told = [(name, each) for name, each in self._compared(self.report.figures[0]) if each.relative]
+        compared = [f"{each.written(self.writer)} {self._words[f'against_{name}']}" for name, each in told]
         return ", ".join([f"{first.label}: {first.full}", *compared[:1]])
 
     @cached_property
@@ -169,28 +169,27 @@ class Written:
         return [SectionText(section, self.writer) for section in self.report.sections]
 
     def _figure(self, figure: Figure) -> FigureText:
-        # Below a million an amount is short enough to be read to its last digit.
-        scale = Scale.fitting([figure.value], figure.kind, from_power=6)
+        scale = Scale.short(figure.value, figure.kind)
         full = DASH if figure.value is None else _full(figure.value, scale, self.writer)
         scaled = figure.value is not None and scale.power
         value = scale.written(figure.value or 0, self.writer) if scaled else full
         unit = scale.unit(self.writer) if scaled else ""
         trend = figure.trend if sum(each is not None for each in figure.trend) > 1 else ()
         spark = Spark(trend, figure.kind).written(self.writer) if trend else None
-        variances = tuple(each for _, each in self._named(figure))
+        variances = tuple(
+            VarianceText(each.written(self.writer), self._words[name], each.mood)
+            for name, each in self._compared(figure)
+        )
         return FigureText(_clean(figure.label), value, unit, full, variances, spark)
 
-    def _named(self, figure: Figure) -> list[tuple[str, VarianceText]]:
+    def _compared(self, figure: Figure) -> list[tuple[str, Variance]]:
         """The variances of a figure by the name of what they are compared with."""
         before = self.report.period.cadence.value if self.report.period else "before"
         pairs = [(before, figure.previous), ("year_ago", figure.year_ago)]
         if before == Cadence.YEARLY:  # the year before is the year ago
             pairs = pairs[:1]
         found = [(name, variance(figure.value, base, figure.kind, figure.good)) for name, base in pairs]
-        return [(name, self._variance(each, self._words[name])) for name, each in found if each]
-
-    def _variance(self, each: Variance, base: str) -> VarianceText:
-        return VarianceText(each.written(self.writer), base, each.mood)
+        return [(name, each) for name, each in found if each]
 
 
 def _full(value: Exact, scale: Scale, writer: Writer) -> str:
@@ -310,7 +309,8 @@ class SectionText:
             return text
         main = self.table.columns[self._main].kind if self._main is not None else column.kind
         same_unit = column.kind.unit(self._writer) == main.unit(self._writer)
-        return f"{_clean(column.label)} {text if same_unit else minus(column.kind.told(value, self._writer))}"
+        told = text if same_unit else column.kind.told(value, self._writer)
+        return f"{_clean(column.label)} {minus(told) if column.kind.right else told}"
 
     def _group_of(self, line: Line) -> tuple[object, ...]:
         if line.style is Style.SUBTOTAL:
@@ -342,8 +342,8 @@ class SectionText:
     def _need(self, place: int, column: Column, lines: Sequence[Line]) -> float:
         texts = [column.kind.written(line.cells[place], self._writer) for line in lines]
         head = max((len(word) for word in column.label.split()), default=1)
-        if column.kind.right:  # numbers never break
-            return float(max([head, *map(len, texts)]) + 2)
+        if column.kind.right:  # numbers never break, and a digit is wider than a letter, in a bold total more so
+            return float(max([head, *(1.25 * len(text) for text in texts)]) + 2)
         lengths = sorted(len(text) for text in texts) or [1]
         usual = lengths[int(len(lengths) * 0.95)]
         return float(min(max(head, usual), 44) + 2)

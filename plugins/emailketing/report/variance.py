@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -67,7 +68,7 @@ class Variance:
             return signed(self.absolute, writer.number(self.absolute, 1)) + f"\u00a0{words(writer.locale)['points']}"
         percent = self.percent
         if percent is None:
-            scale = Scale.fitting([self.absolute], self.kind, from_power=6)
+            scale = Scale.short(self.absolute, self.kind)
             unit = scale.unit(writer)
             return f"{signed(self.absolute, scale.written(self.absolute, writer))}\u00a0{unit}".strip("\u00a0")
         if abs(percent) > _MOST_PERCENT:
@@ -83,7 +84,7 @@ def variance(value: Exact | None, base: Exact | None, kind: Kind, good: Good = G
 
 def signed(value: Exact, text: str) -> str:
     """A written number with its sign, a plus as well, and a true minus that is as wide."""
-    text = text.replace("-", "\u2212", 1)
+    text = minus(text)
     return f"+{text}" if value > 0 and any(sign in "123456789" for sign in text) else text
 
 
@@ -96,15 +97,21 @@ class Scale:
     decimals: int | None = None
 
     @classmethod
-    def fitting(cls, values: Iterable[Exact | None], kind: Kind, *, from_power: int = 4) -> Scale:
-        """The scale in which the largest of `values` has at most four digits before its point.
-
-        Numbers below ten to the `from_power` stay as they are.
-        """
-        largest = max((abs(Decimal(value)) for value in values if value is not None), default=Decimal(0))
-        if isinstance(kind, Percent) or largest < 10**from_power:
+    def fitting(cls, values: Iterable[Exact | None], kind: Kind) -> Scale:
+        """The scale in which the largest of `values` has at most four digits before its point."""
+        largest = _largest(values)
+        if isinstance(kind, Percent) or largest < 10_000:
             return cls(kind)
-        power = 6 if largest >= 10 ** max(from_power, 7) or from_power > 4 else 3
+        return cls._of(largest, kind, 6 if largest >= 10**7 else 3)
+
+    @classmethod
+    def short(cls, value: Exact | None, kind: Kind) -> Scale:
+        """The scale of a number that stands alone: below a million it can be read to its last digit."""
+        largest = _largest([value])
+        return cls(kind) if isinstance(kind, Percent) or largest < 10**6 else cls._of(largest, kind, 6)
+
+    @classmethod
+    def _of(cls, largest: Decimal, kind: Kind, power: int) -> Scale:
         above = largest / 10**power
         return cls(kind, power, 2 if above < 10 else 1 if above < 1000 else 0)
 
@@ -124,6 +131,13 @@ class Scale:
         return minus(self.kind.written(value, writer))
 
 
+def _largest(values: Iterable[Exact | None]) -> Decimal:
+    return max((abs(Decimal(value)) for value in values if value is not None), default=Decimal(0))
+
+
 def minus(text: str) -> str:
-    """A number with a true minus."""
-    return text.replace("-", "\u2212", 1) if text.startswith("-") else text
+    """A written number with a true minus, which is as wide as a plus."""
+    return _HYPHEN.sub("\u2212", text, count=1)
+
+
+_HYPHEN = re.compile(r"-(?=\d)")
