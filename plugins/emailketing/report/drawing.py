@@ -149,7 +149,8 @@ class _Span:
         if zero:
             lowest, highest = min(lowest, 0.0), max(highest, 0.0)
         if lowest == highest:
-            lowest, highest = lowest - 1, highest + 1
+            room = max(1.0, abs(lowest) / 100)  # one more is lost in a float of sixteen digits
+            lowest, highest = lowest - room, highest + room
         self.lowest, self.highest, self._start, self._end = lowest, highest, start, end
 
     def at(self, value: Exact | float | None) -> float:

@@ -243,6 +243,12 @@ def test_whatever_the_rows_hold_a_chart_is_drawn_or_there_is_none(kind, rows, ti
         assert drawing.png.data.startswith(b"\x89PNG")
 
 
+def test_equal_values_of_sixteen_digits_are_drawn_as_well():
+    rows = [{"x": month, "y": 10_639_473_953_813_148} for month in ("enero", "febrero")]
+    plot = Chart("line", "x", "y", title="Ventas").plot(table(rows, Layout(columns={"y": Number(2)})))
+    assert plot.written(ES).png.data.startswith(b"\x89PNG")
+
+
 def test_a_spark_shows_the_course_and_tells_it():
     spark = Spark((4000000, None, Decimal(7720000), 6480000), Money("PYG")).written(ES)
     assert spark.alt == "Evolución, miles de Gs.: de 4.000 a 6.480; mínimo 4.000, máximo 7.720"
