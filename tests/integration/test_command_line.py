@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from demo import schema
 from demo.catcher import read_log
 from tests.desk import PROJECT
+from tests.smtp_servers import LOSE_ANSWER, ScriptedServer
 
 
 def test_from_first_look_to_resend(desk):
@@ -68,6 +69,42 @@ def test_a_mail_server_that_is_down_leaves_everything_queued(desk):
     assert desk.rows()[0]["state"] == "queued"
     with desk.mail_server():
         assert "1 accepted" in desk.run("deliver")
+
+
+def at(server, **settings):
+    """The environment of a delivery to this server."""
+    url = f"smtp://127.0.0.1:{server.port}/?disable_ssl=true&disable_tls=true"
+    return {"AIRFLOW_CONN_SMTP": url} | {
+        f"EMAILKETING_DELIVERY__{name.upper()}": str(set_) for name, set_ in settings.items()
+    }
+
+
+def test_until_empty_waits_for_what_the_policy_has_yet_to_decide(desk):
+    desk.run("sweep")
+    desk.operator.save_purchase_order()
+    desk.run("sweep")
+    with ScriptedServer({"dot": [LOSE_ANSWER]}) as server:
+        told = desk.run("deliver", "--until-empty", **at(server, backoff_s=1))
+        assert "1 unknown" in told
+        assert "1 accepted" in told
+        assert len(server.accepted) == 2, "the lost one had arrived; an order is sent again, same Message-ID"
+    (row,) = desk.rows()
+    assert (row["state"], row["attempts"]) == ("accepted", 2)
+
+
+def test_until_empty_does_not_wait_for_people(desk):
+    desk.run("sweep")
+    held, doubtful = desk.operator.save_purchase_order(), desk.operator.save_purchase_order()
+    fails_for_one = f"{{{{ 1 / 0 if document == '{held.document}' }}}}{{{{ company.name }}}}"
+    desk.mend("templates/purchase_order/text.txt.j2", "{{ company.name }}", fails_for_one)
+    desk.run("sweep", fails=True)
+    with ScriptedServer({"dot": [LOSE_ANSWER]}) as server:
+        desk.run("deliver", "--until-empty", **at(server, attempts=1))
+        assert len(server.accepted) == 1
+    assert {row["document"]: row["state"] for row in desk.rows()} == {
+        held.document: "held",
+        doubtful.document: "unknown",
+    }
 
 
 @pytest.mark.parametrize("name", ["erp", "emailketing", "smtp"])

@@ -133,7 +133,7 @@ def test_other_lanes_go_on(sqlite_url):
 
 
 def test_a_message_that_goes_clears_the_count(sqlite_url):
-    # A line that had been used before counts as ended while it was idle: that message has a second one at once.
+    # On a line that has carried a message a first drop costs nothing: the server may have ended it while it was idle.
     script = {"mail": [DROP, DROP, None, DROP, DROP, DROP, None, DROP, DROP, DROP, None]}
     with ScriptedServer(script) as server, PostOffice(sqlite_url, server.port) as post:
         post.put(*FIFTY[:9])
@@ -325,11 +325,14 @@ def test_the_command_line_tells_of_the_pause_and_goes_on_at_once_when_asked(tmp_
     assert "nothing was due" not in still
     assert "paused" in table
     assert "it refused the login" in table
-    columns = ("channel", "lane", "stands", "queued", "failures")
-    assert [tuple(row[name] for name in columns) for row in map(json.loads, rows.splitlines())] == [
-        ("email", "instant", "paused", 1, 2),
-        *[("email", lane, "open", 0, 0) for lane in ("report", "bulk")],
-        *[("phone", lane, "open", 0, 0) for lane in ("instant", "report", "bulk")],
+    assert [
+        (row["lane"], row["stands"], row["queued"], row["failures"])
+        for row in map(json.loads, rows.splitlines())
+        if row["channel"] == "email"
+    ] == [
+        ("instant", "paused", 1, 2),
+        ("report", "open", 0, 0),
+        ("bulk", "open", 0, 0),
     ]
     assert "1 accepted" in sent
     assert len(server.accepted) == 1
