@@ -184,6 +184,7 @@ TLS_TABLE = [
     ("expired", {}, "its certificate is not trusted (certificate has expired)"),
     ("of another host", {}, "its certificate is not trusted (IP address mismatch"),
     ("good", {"starttls": ["454 4.7.0 TLS not available"]}, "454 4.7.0 TLS not available"),
+    ("good", {"starttls": ["421 4.3.2 shutting down"]}, "421 4.3.2 shutting down"),
     ("good", {"starttls": [DROP]}, "it closed the line"),
     ("good", {"starttls": [RESET]}, "Connection reset"),
     ("good", {"starttls": [Stall(2)]}, "timed out"),
@@ -218,6 +219,7 @@ def test_without_tls_as_agreed_no_message_is_given_to_the_server(
     [
         (("user", "right"), {}, "it refused the login (535 5.7.8 authentication failed)"),
         (("user", "wr0ng-secret"), {"auth": ["454 4.7.0 try later"] * 3}, "it refused the login (454 4.7.0 try later)"),
+        (("user", "wr0ng-secret"), {"auth": ["421 4.3.2 shutting down"]}, "it closed the line"),
         (("user", "wr0ng-secret"), {"auth": [DROP]}, "it closed the line"),
     ],
     ids=str,
