@@ -283,7 +283,7 @@ def test_thirty_megabytes_travel_from_the_template_to_the_mailbox(town):
         assert by_smtp(town, server).outcomes == {Outcome.ACCEPTED: 2}
     taken_s, grown = time.monotonic() - began, peak_mb() - before
     print(f"30 MB: {taken_s:.1f} s, {grown} MB of memory")
-    assert taken_s < 60
+    assert taken_s < 180
     assert grown < 600
     (mail,) = [mail_of(one.data) for one in server.accepted if len(one.data) > 30 * MEGABYTE]
     (shown,) = [part for part in mail.walk() if part.get_filename() == "huge.png"]
