@@ -13,12 +13,16 @@ from emailketing.outbox import Backoff, Outbox, Pausing
 from tests.letters import NOW, letter
 
 FIRST_S, LEASE_S = 30.0, 300.0
+PLENTY_S = 60.0  # of patience, for what is not meant to fail, however busy the machine is
 
 
 class PostOffice:
-    """Delivers to the server on `port` of loopback; `secure` does to each new line what a Connection asks for."""
+    """Delivers to the server on `port` of loopback; `secure` does to each new line what a Connection asks for.
 
-    def __init__(self, url, port, *, timeout_s=5.0, secure=None, host="127.0.0.1", attempts=12):
+    `timeout_s` is the patience on the first line; there is plenty on those that follow.
+    """
+
+    def __init__(self, url, port, *, timeout_s=PLENTY_S, secure=None, host="127.0.0.1", attempts=12):
         self.now, self.port, self.host = NOW, port, host
         self._timeout_s, self._secure = timeout_s, secure
         self.outbox = Outbox.open(url)
@@ -67,10 +71,14 @@ class PostOffice:
         return [entry.to_state.value for entry in entries if entry.from_state is not entry.to_state]
 
     def _channel(self):
-        return Smtp(self._connect, timeout_s=self._timeout_s, server=f"{self.host}:{self.port}", clock=lambda: self.now)
+        server = f"{self.host}:{self.port}"
+        channel = Smtp(lambda: self._connect(channel), timeout_s=self._timeout_s, server=server, clock=lambda: self.now)
+        return channel
 
-    def _connect(self):
-        client = smtplib.SMTP(self.host, self.port, "localhost", timeout=self._timeout_s)
+    def _connect(self, channel):
+        timeout_s, self._timeout_s = self._timeout_s, PLENTY_S
+        channel._timeout_s = PLENTY_S  # on the next line; this one has been promised its own
+        client = smtplib.SMTP(self.host, self.port, "localhost", timeout=timeout_s)
         try:
             if self._secure is not None:
                 self._secure(client)

@@ -386,19 +386,23 @@ def _read_only(connection: Connection, zone: ZoneInfo) -> None:
 
 # What is wrong with the database or with our rights, not with the query. PostgreSQL: classes of SQLSTATE (connection,
 # transaction rollback, resources, intervention, system) and insufficient privilege; MariaDB and MySQL: error numbers of
-# lost connections, lock waits, deadlocks, interruption, denied access and time limits; SQLite: words.
+# lost connections, lock waits, deadlocks, interruption, denied access, time limits, too many connections, no memory and
+# no room for a temporary table; SQLite: words.
 _PASSING_STATES = ("08", "40", "42501", "53", "55", "57", "58")
-_PASSING_NUMBERS = frozenset({1044, 1045, 1142, 1143, 1205, 1213, 1317, 1969, 2006, 2013, 3024})
+_PASSING_NUMBERS = frozenset(
+    {3, 1021, 1026, 1037, 1038, 1040, 1041, 1044, 1045, 1114, 1142, 1143, 1203, 1205, 1213, 1317, 1969}
+    | {2006, 2013, 3024}
+)
 _PASSING_WORDS = re.compile(r"locked|busy|disk I/O|not a database|malformed|disk is full", re.IGNORECASE)
 
 
 def _passes(error: DBAPIError) -> bool:
     original = error.orig
     state, first = getattr(original, "sqlstate", None), next(iter(getattr(original, "args", ())), None)
+    if isinstance(first, int):  # before the state, which MariaDB gives as well, and as HY000 for whatever has no other
+        return first in _PASSING_NUMBERS
     if isinstance(state, str):
         return state.startswith(_PASSING_STATES)
-    if isinstance(first, int):
-        return first in _PASSING_NUMBERS
     return isinstance(error, DatabaseError) and _PASSING_WORDS.search(str(original)) is not None
 
 

@@ -95,7 +95,7 @@ class Composed:
         kind, *words = map(self.moved, self.file["services"][service]["healthcheck"]["test"])
         command = ["sh", "-c", *words] if kind == "CMD-SHELL" else words
         env = {**self.env(service), "HOSTNAME": hostname or service}
-        done = subprocess.run(command, env=env, cwd=PROJECT, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(command, env=env, cwd=PROJECT, capture_output=True, text=True, timeout=90, check=False)
         return done.returncode == 0
 
 
@@ -148,12 +148,12 @@ def start(stage, composed):
     stage.start("mail", composed.command("demo-mail"), env=composed.env("demo-mail"), cwd=PROJECT)
     stage.start("phone", composed.command("demo-phone"), env=composed.env("demo-phone"), cwd=PROJECT)
     ports = (composed.redis, composed.mail, composed.phone)
-    stage.wait("Redis and the catchers", lambda: all(map(answers, ports)), at_most_s=20)
+    stage.wait("Redis and the catchers", lambda: all(map(answers, ports)), at_most_s=60)
     stage.run("first-look", ["python", "-m", "emailketing", "sweep"], env=composed.env("worker"))
     airflow = LocalAirflow(stage, {}, env=composed.env("init"))
     airflow.start(DAGS, components=list(components(composed, airflow)))
     airflow.wait_for("notifications", "watch", "deferred")
-    stage.wait("the workers", lambda: all(composed.healthy("worker", name) for name in WORKERS), at_most_s=60)
+    stage.wait("the workers", lambda: all(composed.healthy("worker", name) for name in WORKERS), at_most_s=180)
     return airflow
 
 
@@ -220,7 +220,7 @@ def test_an_order_saved_in_the_erp_is_mailed_by_the_composed_services(var, capsy
             saved, seconds = [], []
             for seed in (7, 8):  # one that wakes a sweep, one for which it lingers
                 saved.append(save_order(erp, seed))
-                stage.wait("its mail", lambda: len(caught(var)) == len(saved), at_most_s=60, every_s=0.05)
+                stage.wait("its mail", lambda: len(caught(var)) == len(saved), at_most_s=120, every_s=0.05)
                 seconds.append((caught(var)[-1].at - saved[-1].committed_at).total_seconds())
             stage.check()
             assert airflow.state("notifications", "sweep") == "running"  # it lingers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,6 +14,18 @@ class Side(Protocol):
 
     def rate(self, count: int) -> float:
         """Messages a second of one fresh run of `count` messages."""
+
+
+LEAST = 3  # pairs, however long they take
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured: runs of `count` messages, so many pairs of them or as many as begin within `within_s`."""
+
+    count: int
+    pairs: int
+    within_s: float
 
 
 @dataclass(frozen=True)
@@ -40,24 +53,27 @@ class Row:
         return self.ratio >= self.target
 
 
-def compare(name: str, target: float, sides: tuple[Side, Side], count: int, pairs: int) -> Row:
-    """Run ours and theirs `pairs` times each in turn, after one run of each to warm up."""
+def compare(name: str, target: float, sides: tuple[Side, Side], effort: Effort) -> Row:
+    """Run ours and theirs in turn, after a short run of each to warm up."""
     ours, theirs = sides
     for side in sides:
-        side.rate(count)
+        side.rate(-(-effort.count // 4))
     found: dict[Side, list[float]] = {ours: [], theirs: []}
-    for number in range(pairs):
+    end = time.monotonic() + effort.within_s
+    for number in range(effort.pairs):
+        if number >= LEAST and time.monotonic() > end:
+            break
         for side in (ours, theirs) if number % 2 == 0 else (theirs, ours):
-            found[side].append(side.rate(count))
+            found[side].append(side.rate(effort.count))
     return Row(name, target, found[ours], found[theirs])
 
 
 def table(rows: Sequence[Row]) -> str:
     """The rows for people: ratio and spread, and the medians of both sides beside."""
-    heads = ("", "ratio", "[min–max]", "target", "", "ours", "theirs")
+    heads = ("", "ratio", "[min–max]", "pairs", "target", "", "ours", "theirs")
     cells = [heads] + [
         (
-            *(row.name, f"{row.ratio:.2f}", f"[{min(row.ratios):.2f}–{max(row.ratios):.2f}]"),
+            *(row.name, f"{row.ratio:.2f}", f"[{min(row.ratios):.2f}–{max(row.ratios):.2f}]", f"{len(row.ratios)}"),
             *(f"≥ {row.target:g}", "reached" if row.reached else "MISSED"),
             *(f"{statistics.median(side):,.0f}/s" for side in (row.ours, row.theirs)),
         )

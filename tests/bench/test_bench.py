@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 
-from tests.bench.pairs import Row, compare, table
+from tests.bench.pairs import LEAST, Effort, Row, compare, table
 from tests.bench.processes import PROJECT
 
 
@@ -25,14 +25,20 @@ class Side:
 def test_the_sides_take_turns_and_the_first_run_of_each_does_not_count():
     log = []
     ours, theirs = Side("A", [1, 300, 200, 400], log), Side("B", [1, 100, 100, 100], log)
-    row = compare("A : B", 2.5, (ours, theirs), 10, 3)
+    row = compare("A : B", 2.5, (ours, theirs), Effort(10, 3, 60))
     assert "".join(log) == "AB ABBAAB".replace(" ", "")
     assert (row.ratio, min(row.ratios), max(row.ratios), row.reached) == (3, 2, 4, True)
 
 
+def test_a_row_begins_no_further_pair_when_its_time_is_over():
+    ours, theirs = (Side(name, [1.0] * 9, []) for name in "AB")
+    row = compare("A : B", 1, (ours, theirs), Effort(10, 8, 0))
+    assert len(row.ratios) == LEAST
+
+
 def test_a_row_that_misses_its_target_says_so():
     shown = table([Row("A : B", 0.75, [500.0], [1000.0])])
-    assert "0.50  [0.50–0.50]  ≥ 0.75  MISSED  500/s  1,000/s" in shown
+    assert "0.50  [0.50–0.50]      1  ≥ 0.75  MISSED  500/s  1,000/s" in shown
 
 
 def test_the_short_form_measures_delivery_on_both_databases():

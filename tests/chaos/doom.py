@@ -16,6 +16,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine.default import DefaultDialect
 
+from emailketing.channels.smtp import _Line
 from emailketing.outbox.prepared import OnServer, Prepared
 
 _lock, _passed = threading.Lock(), [0]
@@ -40,6 +41,7 @@ def install(point: int, count: str | None = None) -> None:
         (OnServer, "run"),
         (socket.socket, "sendall"),
         (smtplib.SMTP, "getreply"),
+        (_Line, "answer"),
     ):
         _surround(holder, name, pass_by)
 

@@ -13,8 +13,8 @@ from alembic.script import ScriptDirectory
 from emailketing.model import Lane, State
 from emailketing.outbox import Failure, Outbox, Pause, Pausing, connect_outbox
 from emailketing.outbox.migrate import VERSION_TABLE, _config
-from emailketing.outbox.put import _birth, _content, _row
-from emailketing.outbox.schema import content, cursor, history, message
+from emailketing.outbox.put import _attachments, _birth, _content, _put_blobs, _row
+from emailketing.outbox.schema import attachment, content, cursor, history, message
 from tests.letters import NOW, at, claim, letter, states
 
 
@@ -114,25 +114,34 @@ def test_an_outbox_of_the_first_version_keeps_its_messages(database_url):
         first.attributes["connection"] = connection
         command.upgrade(first, "0001")
     assert "outbox_pause" not in sa.inspect(engine).get_table_names()
+    kept = letter("1", files=[b"%PDF-1.7", b"\x00\xff" * 5000])
     with engine.execution_options(writes=True).begin() as connection:
-        _put_as_the_first_version(connection, letter("1"))
+        connection.execute(sa.insert(cursor), {"mailing": "purchase_order", "position": NOW, "updated_at": NOW})
+        _put_as_the_first_version(connection, kept)
+        for state in State:
+            _put_as_the_first_version(connection, letter(state.value), state)
     outbox.migrate()
     with engine.connect() as connection:
         newest = ScriptDirectory.from_config(first).get_current_head()
         assert connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar() == newest
-    assert states(outbox) == {"1": "queued"}
+    assert states(outbox) == {"1": "queued", **{state.value: state.value for state in State}}
     assert outbox.cursors() == {"purchase_order": NOW}
-    assert len(claim(outbox)) == 1
+    assert outbox.known([kept.envelope.key]) == {kept.envelope.key}
+    assert outbox.frozen(kept.envelope.key) == kept.frozen
+    assert [entry.to_state for entry in outbox.history(kept.envelope.key)] == [State.QUEUED]
+    assert len(claim(outbox)) == 2
     assert fail(outbox).failures == 1
     outbox.close()
 
 
-def _put_as_the_first_version(connection, given):
+def _put_as_the_first_version(connection, given, state=State.QUEUED):
     row = {name: value for name, value in _row(given.envelope.key, given, NOW).items() if name != "segments"}
-    (number,) = connection.execute(sa.insert(message).values(row)).inserted_primary_key
+    (number,) = connection.execute(sa.insert(message).values(row | {"state": state.value})).inserted_primary_key
+    _put_blobs(connection, [given], NOW)
     connection.execute(sa.insert(content), _content(number, given.frozen))
+    for attached in _attachments(number, given.frozen):
+        connection.execute(sa.insert(attachment), attached)
     connection.execute(sa.insert(history), _birth(number, given.envelope, NOW))
-    connection.execute(sa.insert(cursor), {"mailing": "purchase_order", "position": NOW, "updated_at": NOW})
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ def test_a_signal_ends_it_cleanly_even_with_an_open_line(catcher, number):
     client = catcher.client()
     started = time.monotonic()
     assert catcher.stop(number) == 0
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 20
     assert not catcher.port_file.exists()
     client.close()
 

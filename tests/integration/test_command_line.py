@@ -1,5 +1,8 @@
 """The command line, as a person uses it: real processes, a real mail server, connections from the environment."""
 
+import json
+from datetime import datetime, timedelta
+
 import pytest
 import sqlalchemy as sa
 
@@ -105,6 +108,68 @@ def test_until_empty_does_not_wait_for_people(desk):
         held.document: "held",
         doubtful.document: "unknown",
     }
+
+
+def test_a_person_settles_what_is_in_doubt(desk):
+    desk.run("sweep")
+    for _ in range(3):
+        desk.operator.save_purchase_order()
+    desk.run("sweep")
+    with ScriptedServer({"dot": [LOSE_ANSWER] * 3}) as server:
+        desk.run("deliver", "--until-empty", "--connections", "3", **at(server, attempts=1, pause_after=9))
+        assert server.connections >= 3
+        sent, resend, drop = [row["key"] for row in desk.rows("--state", "unknown")]
+        assert "Missing option '--why'" in desk.run("outbox", "settle", sent, "sent", fails=True)
+        for key, verdict, state in (
+            (sent, "sent", "accepted"),
+            (resend, "resend", "queued"),
+            (drop, "drop", "cancelled"),
+        ):
+            assert state in desk.run("outbox", "settle", key, verdict, "--why", "she called", "--by", "ana")
+            assert desk.rows("--state", state)[0]["key"] == key
+        told = [json.loads(line) for line in desk.run("outbox", "history", drop, "--json").splitlines()]
+        assert [entry["to_state"] for entry in told] == ["queued", "sending", "unknown", "unknown", "cancelled"]
+        assert (told[-1]["cause"], told[-1]["detail"]) == ("settled as drop by ana", "she called")
+        assert "there is nothing to settle" in desk.run("outbox", "settle", drop, "sent", "--why", "again", fails=True)
+        assert "1 accepted" in desk.run("deliver", **at(server))
+
+
+def test_the_ledger_is_listed_as_json_by_state_mailing_and_time(desk):
+    desk.run("sweep")
+    desk.operator.save_purchase_order()
+    desk.run("sweep")
+    (row,) = desk.rows()
+    told = [
+        "key",
+        "mailing",
+        "document",
+        "version",
+        "channel",
+        "address",
+        "state",
+        "reason",
+        "attempts",
+        "message_id",
+        "created_at",
+        "accepted_at",
+    ]
+    assert {*told, "id", "lane", "subject", "next_attempt_at", "expires_at", "updated_at"} <= row.keys()
+    assert row["key"] == ":".join(row[name] for name in ("mailing", "document", "version", "channel", "address"))
+    assert (row["state"], row["attempts"], row["accepted_at"]) == ("queued", 0, None)
+    shown = json.loads(desk.run("outbox", "show", row["key"], "--json"))
+    assert shown == row
+    created = datetime.fromisoformat(row["created_at"])
+    assert created.utcoffset() == timedelta(0)
+    before, after = (f"{created + timedelta(seconds=wait):%Y-%m-%dT%H:%M:%S}" for wait in (-2, 2))
+    for filters, found in (
+        (["--mailing", row["mailing"]], 1),
+        (["--mailing", "another"], 0),
+        (["--state", "accepted"], 0),
+        (["--state", "queued", "--since", before, "--until", after], 1),
+        (["--since", after], 0),
+        (["--until", before], 0),
+    ):
+        assert len(desk.rows(*filters)) == found, filters
 
 
 @pytest.mark.parametrize("name", ["erp", "emailketing", "smtp"])

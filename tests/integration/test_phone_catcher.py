@@ -162,7 +162,7 @@ def test_a_signal_ends_it_cleanly_even_with_an_open_line(catcher, number):
     with socket.create_connection(("127.0.0.1", catcher.port)):
         started = time.monotonic()
         assert catcher.stop(number) == 0
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 20
     assert not catcher.port_file.exists()
 
 

@@ -28,7 +28,8 @@ from tests.smtp_servers import (
 
 A, L, R, U = Outcome.ACCEPTED, Outcome.LATER, Outcome.REFUSED, Outcome.UNKNOWN
 NOON = datetime(2025, 1, 1, 12, tzinfo=UTC)
-PATIENCE_S = 0.3
+PATIENCE_S = 1.0
+PLENTY_S = 60.0  # for what is not meant to fail, however busy the machine is
 BIG = Frozen(b"Subject: big\r\n\r\n" + b"x" * 76 * 200_000 + b"\r\n")  # more than the kernel's buffers hold
 
 
@@ -37,8 +38,11 @@ def claim(frozen=Frozen(b"Subject: x\r\n\r\nx\r\n"), **changed):  # noqa: B008 a
     return replace(base, **changed)
 
 
-def channel_to(server, timeout_s=5.0, secure=None):
+def channel_to(server, timeout_s=PLENTY_S, secure=None):
+    """`timeout_s` is the patience on the first line; there is plenty on those that follow."""
+
     def connect():
+        channel._timeout_s = PLENTY_S  # on the next line; this one has been promised its own
         client = smtplib.SMTP("127.0.0.1", server.port, "localhost", timeout=timeout_s)
         try:
             if secure is not None:
@@ -48,7 +52,8 @@ def channel_to(server, timeout_s=5.0, secure=None):
             raise
         return client
 
-    return Smtp(connect, timeout_s=timeout_s, server=f"127.0.0.1:{server.port}", clock=lambda: NOON)
+    channel = Smtp(connect, timeout_s=timeout_s, server=f"127.0.0.1:{server.port}", clock=lambda: NOON)
+    return channel
 
 
 def deliver(channel, message=None):
@@ -70,7 +75,7 @@ TABLE = [
     ("mail", "354 go ahead", L, 354, 0, 2),
     ("mail", DROP, L, None, 0, 2),
     ("mail", RESET, L, None, 0, 2),
-    ("mail", Stall(3), L, None, 0, 2),
+    ("mail", Stall(30), L, None, 0, 2),
     ("rcpt", "251 will forward", A, 250, 1, 1),
     ("rcpt", "450 4.2.1 mailbox busy", L, 450, 0, 1),
     ("rcpt", "452 4.2.2 mailbox full", L, 452, 0, 1),
@@ -79,13 +84,13 @@ TABLE = [
     ("rcpt", "421 4.7.0 too many", L, 421, 0, 2),
     ("rcpt", DROP, L, None, 0, 2),
     ("rcpt", RESET, L, None, 0, 2),
-    ("rcpt", Stall(3), L, None, 0, 2),
+    ("rcpt", Stall(30), L, None, 0, 2),
     ("data", "451 4.3.0 not now", L, 451, 0, 1),
     ("data", "554 5.5.1 no valid recipients", R, 554, 0, 1),
     ("data", "421 4.3.2 shutting down", L, 421, 0, 2),
     ("data", "250 what?", L, 250, 0, 2),
     ("data", DROP, L, None, 0, 2),
-    ("data", Stall(3), L, None, 0, 2),
+    ("data", Stall(30), L, None, 0, 2),
     ("dot", "200 fine", A, 200, 1, 1),
     ("dot", "451 4.3.0 queue failed", L, 451, 0, 1),
     ("dot", "452 4.3.1 disk full", L, 452, 0, 1),
@@ -104,7 +109,7 @@ TABLE = [
 
 @pytest.mark.parametrize(("stage", "action", "outcome", "code", "taken", "connections"), TABLE, ids=str)
 def test_each_failure_has_one_outcome_and_the_next_message_goes_out(stage, action, outcome, code, taken, connections):
-    patience_s = PATIENCE_S if isinstance(action, Stall) or action == TAKE_AND_STALL else 5.0
+    patience_s = PATIENCE_S if isinstance(action, Stall) or action == TAKE_AND_STALL else PLENTY_S
     with ScriptedServer({stage: [action]}) as server:
         channel = channel_to(server, patience_s)
         receipt = deliver(channel)
@@ -137,7 +142,7 @@ def test_a_line_that_breaks_about_the_time_of_the_dot_is_never_taken_for_accepte
         channel.close()
 
 
-@pytest.mark.parametrize("action", [DROP, RESET, Stall(3)])
+@pytest.mark.parametrize("action", [DROP, RESET, Stall(30)])
 def test_a_line_that_breaks_while_a_big_body_is_written_leaves_the_message_for_later(action):
     with ScriptedServer({"body": [action]}) as server:
         channel = channel_to(server, PATIENCE_S)
@@ -159,12 +164,13 @@ def test_what_a_server_says_in_the_midst_of_the_body_is_heard_and_no_dot_is_sent
 
 
 def test_a_big_body_may_take_longer_than_the_patience_for_one_answer():
-    with ScriptedServer({"body": [Stall(0.3)]}) as server:
-        channel = channel_to(server, timeout_s=0.6)
+    lines = Frozen(b"Subject: big\r\n\r\n" + (b"x" * 76 + b"\r\n") * 60_000)
+    with ScriptedServer({"body": [Crawl(0.05)]}) as server:
+        channel = channel_to(server, timeout_s=2.0)
         started = time.monotonic()
-        assert deliver(channel, claim(BIG)).outcome is A
-        assert time.monotonic() - started > 0.25
-        assert server.accepted[0].data == BIG.wire
+        assert deliver(channel, claim(lines)).outcome is A
+        assert time.monotonic() - started > 2.5
+        assert server.accepted[0].data == lines.wire
         channel.close()
 
 
@@ -177,14 +183,14 @@ def test_a_server_that_takes_a_big_body_too_slowly_is_given_up_before_the_dot(mo
         receipt = deliver(channel, many_lines)
         assert (receipt.outcome, receipt.server_failed) == (L, True)
         assert "too slow" in receipt.reason
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 15, "it would take twenty seconds"
         assert server.accepted == []
         channel.close()
 
 
 def test_the_server_has_four_times_as_long_after_the_dot():
-    with ScriptedServer({"dot": [Stall(0.5)]}) as server:
-        channel = channel_to(server, timeout_s=0.25)
+    with ScriptedServer({"dot": [Stall(1.2)]}) as server:
+        channel = channel_to(server, timeout_s=0.8)
         assert deliver(channel).outcome is A
         channel.close()
 
@@ -227,11 +233,11 @@ def test_an_answer_of_several_lines_becomes_one():
 
 
 @pytest.mark.parametrize(
-    "action", ["\r\n".join(["250-and more"] * 9000), "250 " + "x" * 99_000, Drip(0.1)], ids=["lines", "line", "drip"]
+    "action", ["\r\n".join(["250-and more"] * 9000), "250 " + "x" * 99_000, Drip(0.3)], ids=["lines", "line", "drip"]
 )
 def test_an_answer_without_an_end_is_not_waited_for(action):
     with ScriptedServer({"rcpt": [action]}) as server:
-        channel = channel_to(server, 0.4 if isinstance(action, Drip) else 5.0)
+        channel = channel_to(server, PATIENCE_S if isinstance(action, Drip) else PLENTY_S)
         receipt = deliver(channel)
         assert (receipt.outcome, receipt.server_failed) == (L, True)
         assert len(receipt.reason) < 200
@@ -241,7 +247,7 @@ def test_an_answer_without_an_end_is_not_waited_for(action):
 
 
 def test_a_server_that_falls_silent_on_a_used_line_is_given_up_and_not_asked_again_at_once():
-    with ScriptedServer({"mail": [None, Stall(3)]}) as server:
+    with ScriptedServer({"mail": [None, Stall(30)]}) as server:
         channel = channel_to(server, PATIENCE_S)
         assert deliver(channel).outcome is A
         receipt = deliver(channel)
@@ -375,7 +381,7 @@ def down(channel):
         ({"connect": ["hello?"]}, "it greeted with"),
         ({"ehlo": [DROP]}, "it closed the line"),
         ({"ehlo": ["421 4.3.2 busy"]}, "it closed the line"),
-        ({"connect": [Stall(3)]}, "timed out"),
+        ({"connect": [Stall(30)]}, "timed out"),
     ],
     ids=str,
 )

@@ -21,7 +21,7 @@ from tests.integration.test_smtp_faults import (
     comes_right,
     stands_as,
 )
-from tests.post_office import PostOffice
+from tests.post_office import PLENTY_S, PostOffice
 from tests.smtp_servers import ScriptedServer, Stall
 
 EXTENSIONS = ("8BITMIME", "SMTPUTF8", "SIZE 52428800", "PIPELINING")
@@ -41,7 +41,9 @@ def channel_to():
     channels = []
 
     def make(server):
-        channels.append(Smtp(lambda: smtplib.SMTP("127.0.0.1", server.port, "localhost", timeout=5), timeout_s=5))
+        channels.append(
+            Smtp(lambda: smtplib.SMTP("127.0.0.1", server.port, "localhost", timeout=PLENTY_S), timeout_s=PLENTY_S)
+        )
         channels[-1].open()
         return channels[-1]
 
@@ -52,7 +54,7 @@ def channel_to():
 
 @pytest.mark.parametrize(("stage", "action", "expected", "blamed"), TABLE, ids=str)
 def test_each_fault_has_the_state_and_the_next_attempt_that_it_has_without(sqlite_url, stage, action, expected, blamed):
-    patience_s = PATIENCE_S if isinstance(action, Stall) or action == TAKE_AND_STALL else 5.0
+    patience_s = PATIENCE_S if isinstance(action, Stall) or action == TAKE_AND_STALL else PLENTY_S
     blames = []
     with pipelining({stage: [action]}) as server, PostOffice(sqlite_url, server.port, timeout_s=patience_s) as post:
         object.__setattr__(post.carrier, "told", lambda _claim, receipt: blames.append(receipt.server_failed))

@@ -193,7 +193,9 @@ def test_an_unusable_time_comes_as_it_is(erp, engine):
     assert changes(erp)[-1]["changed_at"] == "yesterday"
 
 
-@pytest.mark.parametrize("text_of_error", ["database is locked", "file is not a database", "disk I/O error"])
+@pytest.mark.parametrize(
+    "text_of_error", ["database is locked", "file is not a database", "disk I/O error", "database or disk is full"]
+)
 def test_what_passes_by_itself_is_operations_affair(erp, text_of_error):
     original = sqlite3.OperationalError(text_of_error)
     error = OperationalError("SELECT 1", {}, original)

@@ -1,6 +1,7 @@
 """The sensor's judgement: what it saw, and whether a sweep must be woken for it."""
 
 import asyncio
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -106,6 +107,12 @@ def test_a_database_that_does_not_answer_is_asked_once_a_round():
     assert asked == ["a"]
 
 
+def answered(answer):
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
 class Listening(ErpTrigger):
     """The real trigger, listening to a given function."""
 
@@ -128,37 +135,35 @@ def fired_after(trigger):
 
 
 def test_the_trigger_ends_its_task_with_success_without_a_worker():
-    event, seconds = fired_after(Listening(lambda _: Sight(NOON, 1, at(1)), wake_s=30))
+    event, seconds = fired_after(Listening(lambda _: Sight(NOON, 1, at(1)), wake_s=60))
     assert str(event.task_instance_state) == "success"
-    assert seconds < 5
+    assert seconds < 30
 
 
 def test_the_trigger_fires_in_any_case_when_its_time_is_over():
     _, seconds = fired_after(Listening(lambda _: Sight(NOON, 0, None), wake_s=0.3))
-    assert 0.3 <= seconds < 5
+    assert 0.3 <= seconds < 30
 
 
 def test_a_look_that_hangs_does_not_outlast_the_time():
-    _, seconds = fired_after(Listening(lambda _: time.sleep(1), wake_s=0.2, poll_s=0.01))
-    assert seconds < 5
+    over = threading.Event()
+    try:
+        _, seconds = fired_after(Listening(lambda _: over.wait(120), wake_s=0.2))
+    finally:
+        over.set()
+    assert seconds < 60
 
 
 def test_an_error_that_stays_the_same_is_logged_once(capsys):
-    fired_after(Listening(failing(ErpError("no route to host"), ["purchase_order"]), wake_s=0.4))
+    answers = iter([*[ErpError("no route to host")] * 5, Sight(NOON, 1, at(1))])
+    fired_after(Listening(lambda _: answered(next(answers)), wake_s=60))
     assert capsys.readouterr().out.count("no route to host") == 1
 
 
 def test_an_error_that_goes_away_lets_the_trigger_hear_again():
     answers = iter([ErpError("down"), ErpError("down"), Sight(NOON, 1, at(1))])
-
-    def look(_):
-        answer = next(answers)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    _, seconds = fired_after(Listening(look, wake_s=30))
-    assert seconds < 5
+    _, seconds = fired_after(Listening(lambda _: answered(next(answers)), wake_s=60))
+    assert seconds < 30
 
 
 def test_the_sensor_starts_in_the_triggerer_with_what_the_trigger_needs():
