@@ -72,6 +72,7 @@ def sweeper() -> Sweeper:
         channels={"email": email()},
         sender=chosen.mail_sender(),
         overlap_s=chosen.sweep.overlap_s,
+        quiet_s=chosen.sweep.quiet_s,
         audience=Audience(),
     )
 

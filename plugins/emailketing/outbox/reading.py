@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
-from emailketing.model import Envelope, Frozen, Lane, OnUnknown, Recipient, State, chunks, document_of, message_key
+from emailketing.model import (
+    Envelope,
+    Frozen,
+    Lane,
+    OnUnknown,
+    Recipient,
+    State,
+    Telling,
+    chunks,
+    document_of,
+    message_key,
+)
 from emailketing.outbox.claim import frozen_by_id
 from emailketing.outbox.fit import identity
 from emailketing.outbox.schema import WIDTHS, baseline, content, cursor, history, message, standing
@@ -146,11 +157,45 @@ def unrendered(connection: sa.Connection, mailing: str, after: int) -> list[Unre
 def addressed(connection: sa.Connection, documents: Iterable[str]) -> set[str]:
     """Those of `documents` (the beginnings of keys, see `model.document_of`) that are addressed to somebody."""
     found = set[str]()
-    for chunk in chunks(sorted(documents), _RANGES):
-        full = [*chunk, *[chunk[0]] * (_RANGES - len(chunk))]
-        bounds = {f"{end}{place}": f"{each}{sign}" for place, each in enumerate(full) for end, sign in _BOUNDS}
+    for bounds in _bounds(documents):
         found.update(document_of(key) for key in connection.execute(_addressed(), bounds).scalars())
     return found
+
+
+def tellings(connection: sa.Connection, versions: Iterable[str]) -> dict[str, list[Telling]]:
+    """The messages that told of each of `versions`: the beginnings of keys, of mailing, document and version."""
+    found: dict[str, list[Telling]] = {}
+    for bounds in _bounds(versions):
+        for key, event_at, created_at in connection.execute(_tellings(), bounds):
+            version = document_of(key).rpartition(":")[0]
+            found.setdefault(version, []).append(Telling(event_at, created_at))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A document's version of which somebody was told."""
+
+    document: str
+    version: str
+    event_at: datetime
+    created_at: datetime
+
+
+def told_after(connection: sa.Connection, mailing: str, after: datetime, until: datetime, limit: int) -> list[Told]:
+    """What was told of documents that changed after `after`, the newest first; each version once for each address."""
+    columns = (message.c.document, message.c.version, message.c.event_at, message.c.created_at)
+    # An index finds the messages by their birth; the ERP's clock may be ahead of ours, but not by a day.
+    recent = (message.c.event_at > after, message.c.event_at <= until, message.c.created_at > after - timedelta(days=1))
+    mine = sa.select(*columns).where(message.c.mailing == identity("mailing", mailing), *recent)
+    rows = connection.execute(mine.order_by(message.c.event_at.desc()).limit(limit))
+    return [Told(row.document, row.version, row.event_at, row.created_at) for row in rows]
+
+
+def _bounds(beginnings: Iterable[str]) -> Iterator[dict[str, str]]:
+    for chunk in chunks(sorted(beginnings), _RANGES):
+        full = [*chunk, *[chunk[0]] * (_RANGES - len(chunk))]
+        yield {f"{end}{place}": f"{each}{sign}" for place, each in enumerate(full) for end, sign in _BOUNDS}
 
 
 _RANGES = 100
@@ -159,12 +204,22 @@ _BOUNDS = (("from", ":"), ("to", ";"))  # ; follows :
 
 @cache
 def _addressed() -> sa.Select[Any]:
-    """The keys in any of a hundred ranges; built once, because building it takes longer than asking it."""
+    return sa.select(message.c.key).where(_in_ranges(), message.c.state != State.UNADDRESSED.value)
+
+
+@cache
+def _tellings() -> sa.Select[Any]:
+    return sa.select(message.c.key, message.c.event_at, message.c.created_at).where(_in_ranges())
+
+
+@cache
+def _in_ranges() -> sa.ColumnElement[bool]:
+    """Keys in any of a hundred ranges; built once, because building it takes longer than asking it."""
     ranges = [
         sa.and_(message.c.key >= sa.bindparam(f"from{place}"), message.c.key < sa.bindparam(f"to{place}"))
         for place in range(_RANGES)
     ]
-    return sa.select(message.c.key).where(sa.or_(*ranges), message.c.state != State.UNADDRESSED.value)
+    return sa.or_(*ranges)
 
 
 def is_sending(connection: sa.Connection, owner: str, number: int) -> bool:
