@@ -38,7 +38,7 @@ COPY demo demo
 
 # A named volume takes over the owner of the folder it is mounted upon.
 RUN useradd --uid 50000 --create-home emailketing \
-    && install -d -o emailketing -g emailketing /var/lib/airflow /var/lib/airflow/logs /var/lib/mail var \
+    && install -d -o emailketing -g emailketing /var/lib/airflow /var/lib/airflow/logs /var/lib/mail /var/lib/phone var \
     && .venv/bin/python -m compileall -q plugins demo
 USER 50000
 

@@ -21,7 +21,7 @@ runtime:
 	@bin/setup runtime
 
 .PHONY: demo
-demo: runtime ## save purchase orders in a demo ERP and watch them reach the suppliers' mailboxes
+demo: runtime ## do an errand for every notification in a demo ERP and watch it reach mailboxes and phones
 	@exec $(BIN)/python -m demo demo $(ARGS)
 
 .PHONY: up

@@ -23,4 +23,11 @@ with DAG(
 ):
     notify(
         notification("purchase_order", expires_after=timedelta(days=7)),
+        notification("quotation", expires_after=timedelta(days=3)),
+        notification("payment_order", expires_after=timedelta(days=7)),
+        notification("receipt", channels=["email", "phone"], expires_after=timedelta(days=2)),
+        notification("vehicle_fuelling", channels=["email", "phone"], expires_after=timedelta(days=1)),
+        notification("cash_closing", expires_after=timedelta(days=3)),
+        notification("sales_closing", expires_after=timedelta(days=3)),
+        notification("record_change", expires_after=timedelta(days=3)),
     )

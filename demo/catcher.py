@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import signal
 import socket
@@ -28,6 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from aiosmtpd.smtp import SMTP
+
+from demo.keeping import append, whole_lines, write_durably, write_whole
 
 SIZE_MOST = 64 * 2**20
 _HEADERS = BytesHeaderParser(policy=default)
@@ -60,12 +61,7 @@ class Maildir:
         """Write one message to the disk, then into new/. Its path; raises OSError when it cannot be kept."""
         name = f"{int(at.timestamp())}.M{at.microsecond}P{os.getpid()}Q{next(self._numbers)}.{self._host}"
         written, kept = self._folder / "tmp" / name, self._folder / "new" / name
-        with written.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        written.rename(kept)
-        _sync_folder(kept.parent)
+        write_durably(written, kept, data)
         return kept
 
 
@@ -104,22 +100,14 @@ class Catcher:
             path=path,
             size=len(data),
         )
-        _append(self._log, caught)
+        append(self._log, {**asdict(caught), "at": caught.at.isoformat(timespec="microseconds"), "path": str(path)})
         return caught
 
 
 def read_log(log: Path, start: int = 0) -> tuple[list[Caught], int]:
-    """The messages listed in a log from the byte `start` on, and where to go on reading.
-
-    A log that does not exist yet is empty. A line that is still being written is left for the next reading.
-    """
-    if not log.exists():
-        return [], start
-    with log.open("rb") as file:
-        file.seek(start)
-        whole, newline, _ = file.read().rpartition(b"\n")
-    lines = (whole + newline).splitlines()
-    return [_caught(json.loads(line)) for line in lines], start + len(whole + newline)
+    """The messages listed in a log from the byte `start` on, and where to go on reading."""
+    lines, end = whole_lines(log, start)
+    return [_caught(line) for line in lines], end
 
 
 async def serve(catcher: Catcher, address: tuple[str, int], port_file: Path | None) -> None:
@@ -131,7 +119,7 @@ async def serve(catcher: Catcher, address: tuple[str, int], port_file: Path | No
     server = await loop.create_server(lambda: _Session(catcher, sessions), *address)
     listening = server.sockets[0].getsockname()[1]
     if port_file is not None:
-        _write_whole(port_file, f"{listening}\n")
+        write_whole(port_file, f"{listening}\n")
     print(f"The mail catcher listens on {address[0]}:{listening}.", flush=True)
     await stop.wait()
     if port_file is not None:
@@ -179,16 +167,6 @@ def _value(headers: Message, name: str) -> str:
         return ""
 
 
-def _append(log: Path, caught: Caught) -> None:
-    fields = {**asdict(caught), "at": caught.at.isoformat(timespec="microseconds"), "path": str(caught.path)}
-    line = json.dumps(fields, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
-    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        os.write(descriptor, line)  # one write: lines of several threads do not mix
-    finally:
-        os.close(descriptor)
-
-
 def _caught(fields: dict[str, Any]) -> Caught:
     changed = {
         "at": datetime.fromisoformat(fields["at"]),
@@ -196,21 +174,6 @@ def _caught(fields: dict[str, Any]) -> Caught:
         "recipients": tuple(fields["recipients"]),
     }
     return Caught(**{**fields, **changed})
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _write_whole(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-    unfinished.write_text(text)
-    unfinished.replace(path)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import cached_property
 from random import Random
 from typing import Any, TypedDict, Unpack
@@ -21,11 +22,19 @@ from sqlalchemy import Connection, Engine, Table
 from demo import database, history, schema, words
 from demo import documents as docs
 from demo.documents import Entry, Line, money
+from demo.masters import EXPORT, mobile
 
 Record = dict[str, Any]
 _GOOD_EMAIL = re.compile(r"[^@\s;,]+@[^@\s;,]+\.[^@\s;,.]+")
 _PARTS = {code: part for code, _, _, part, *_ in words.GROUPS}
 _CORRECTED = {"purchase_orders": ("confirmed",), "quotations": ("open",)}
+_KNOWN_BY = ("number", "name", "plate", "description", "id")
+_KM_PER_LITRE = {(make, model): distance for make, model, _, distance, _ in words.VEHICLES}
+
+
+def has_mail(party: Record) -> bool:
+    """Whether the ERP has a usable e-mail address for somebody."""
+    return bool(_GOOD_EMAIL.fullmatch(party["email"] or ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +58,15 @@ class NothingOpen(Exception):
 
 
 class How(TypedDict, total=False):
-    """How a document is saved: COMMIT comes `late_s` seconds after the writes; `silent` as an import; or not at all."""
+    """How a document is saved: COMMIT comes `late_s` seconds after the writes; `silent` as an import; or not at all.
+
+    `at` is an aware time that the document carries instead of the present.
+    """
 
     late_s: float
     silent: bool
     roll_back: bool
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +88,21 @@ class Work:
         """A new document with what every document carries; returns its id."""
         signed = {"changed_at": self.began, "saved_by": self.operator, "silent": self.silent, "revision": 1}
         return self.insert(table, **signed | values)
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """What is sold to whom (None: an unnamed consumer), where and by whom, before it is saved; in guaraníes."""
+
+    customer: Record | None
+    seller: Record
+    lines: list[Line]
+    method: str
+    driver: str | None = None
+
+    def costs(self) -> list[int]:
+        """At average cost, by line."""
+        return [round(line.product["average_cost"] * line.milli / 1000) for line in self.lines]
 
 
 class Simulator:
@@ -157,7 +185,7 @@ class Simulator:
     def save_payment_order(self, supplier: int | None = None, **how: Unpack[How]) -> Saved:
         """An order, issued and still to be signed, to pay open invoices of a supplier (his id) in one currency.
 
-        Raises NothingOpen when no invoice waits for payment.
+        By default it is one with a usable e-mail address. Raises NothingOpen when no invoice waits for payment.
         """
         invoices = self._unpaid(supplier)
         party, number = self._by_id(schema.parties, invoices[0]["supplier_id"]), f"001-{self._number('payment_orders')}"
@@ -226,53 +254,87 @@ class Simulator:
         return self._save("receipts", cashier["name"], party["email"], write, **how)
 
     def save_fuelling(self, vehicle: int | None = None, **how: Unpack[How]) -> Saved:
-        """A customer's vehicle (its id) is fuelled; the sale names plate, litres and odometer."""
+        """A customer's vehicle (its id) is fuelled, after as many kilometres as such a vehicle drives with that much.
+
+        The sale names plate, litres and odometer.
+        """
         car = self._by_id(schema.vehicles, vehicle) if vehicle else self._any(schema.vehicles)
-        party = self._by_id(schema.parties, car["owner_id"])
+        party, seller = self._by_id(schema.parties, car["owner_id"]), self._seller(self.rng.randrange(1, 7))
         fuel = next(product for product in self.products if product["id"] == car["fuel_id"])
         milli = self.rng.randrange(car["tank"] * 250, car["tank"] * 930, 10)
-        odometer = car["last_odometer"] + self.rng.randrange(80, 900)
+        distance = milli / 1000 * _KM_PER_LITRE.get((car["make"], car["model"]), 8) * self.rng.uniform(0.85, 1.15)
+        odometer = car["last_odometer"] + max(1, round(distance))
         extra = {"vehicle_id": car["id"], "litres": docs.quantity(milli), "odometer": odometer}
-        line = Line(fuel, milli, self._price(fuel["id"]), extra)
-        cashier = self._employee("cajero", self.rng.randrange(1, 7))
         method = "credit" if party["payment_days"] else self.rng.choice(("cash", "card"))
-        number = self._sale_number(cashier["branch_id"])
-        entry = self._number("journal_entries")
+        driver = f"{self.rng.choice(words.GIVEN)} {self.rng.choice(words.FAMILY)}"
+        sale = Sale(party, seller, [Line(fuel, milli, self._price(fuel["id"]), extra)], method, driver)
+
+        def drive(work: Work) -> None:
+            driven = {"last_odometer": odometer, "changed_at": work.began}
+            work.connection.execute(sa.update(schema.vehicles).filter_by(id=car["id"]).values(driven))
+
+        return self._sell(sale, drive, **how)
+
+    def save_sale(self, branch: int | None = None, **how: Unpack[How]) -> Saved:
+        """Somebody who leaves no name buys at a branch (its id) what there is: fuel, or a few goods and services."""
+        seller = self._seller(branch)
+        there = self._available(seller["branch_id"])
+        fuels, others = ([good for good in there if (good["unit"] == "l") is liquid] for liquid in (True, False))
+        if fuels and self.rng.random() < 0.55:
+            lines = [self._poured(self.rng.choice(fuels))]
+        else:
+            lines = [
+                self._bought(good) for good in self.rng.sample(others, min(len(others), self.rng.choice((1, 1, 2, 3))))
+            ]
+        method = self.rng.choice(("cash", "cash", "cash", "card", "card", "transfer"))
+        return self._sell(Sale(None, seller, lines, method), lambda _: None, **how)
+
+    def _sell(self, sale: Sale, also: Callable[[Work], None], **how: Unpack[How]) -> Saved:
+        """Save a sale with what goes with it in the same transaction."""
+        party, seller, method = sale.customer, sale.seller, sale.method
+        number, entry = self._sale_number(seller["branch_id"]), self._number("journal_entries")
+        days = party["payment_days"] if party and method == "credit" else 0
 
         def write(work: Work) -> str:
-            sums, cost = docs.line_totals([line]), round(fuel["average_cost"] * milli / 1000)
-            sale = work.document(
+            sums, costs, day = docs.line_totals(sale.lines), sale.costs(), work.began.date()
+            key = work.document(
                 schema.sales,
                 number=number,
                 status="valid",
-                customer_id=party["id"],
-                branch_id=cashier["branch_id"],
-                cashier_id=cashier["id"],
-                sold_on=work.began.date(),
+                customer_id=party["id"] if party else None,
+                branch_id=seller["branch_id"],
+                cashier_id=seller["id"],
+                sold_on=day,
                 payment_method=method,
-                due_on=work.began.date() + timedelta(days=party["payment_days"] if method == "credit" else 0),
+                due_on=day + timedelta(days=days),
                 balance=sums.total if method == "credit" else 0,
-                cost=cost,
-                driver=f"{self.rng.choice(words.GIVEN)} {self.rng.choice(words.FAMILY)}",
+                cost=sum(costs),
+                driver=sale.driver,
                 **docs.amounts_of(sums, "PYG", 1),
             )
-            self._write_lines(work, schema.sale_lines, {"sale_id": sale}, [line], "PYG")
-            self._take_from_stock(work, cashier["branch_id"], line)
-            driven = {"last_odometer": odometer, "changed_at": work.began}
-            work.connection.execute(sa.update(schema.vehicles).filter_by(id=car["id"]).values(driven))
-            posted = docs.sale_sums([line], [cost], method, party["id"])
-            self._post(work, entry, Entry(work.began.date(), f"Venta {number}", posted, "sales", sale))
+            self._write_lines(work, schema.sale_lines, {"sale_id": key}, sale.lines, "PYG")
+            for line in sale.lines:
+                self._take_from_stock(work, seller["branch_id"], line)
+            also(work)
+            posted = docs.sale_sums(sale.lines, costs, method, party["id"] if party else None)
+            self._post(work, entry, Entry(day, f"Venta {number}", posted, "sales", key))
             return number
 
-        return self._save("sales", cashier["name"], party["email"], write, **how)
+        return self._save("sales", seller["name"], party["email"] if party else "", write, **how)
 
-    def save_cash_closing(self, branch: int | None = None, **how: Unpack[How]) -> Saved:
-        """A branch (its id) counts its till: what came in since its last closing, by method of payment."""
+    def save_cash_closing(
+        self, branch: int | None = None, *, difference: int | None = None, **how: Unpack[How]
+    ) -> Saved:
+        """A branch (its id) counts its till: what came in since its last closing, by method of payment.
+
+        `difference` is what was counted too much or too little; by default it is mostly none.
+        """
         cashier = self._employee("cajero", branch)
         branch_id, table = cashier["branch_id"], schema.cash_closings
         since = self._last(table.c.changed_at, branch_id)
         taken = self._taken(branch_id, since)
         cash, off = taken.pop("cash", 0), self.rng.choice((0, 0, 0, 0, 0, -10_000, 5_000))
+        off = off if difference is None else difference
         rows = [history.till_row("cash", history.TILL, cash, cash, off)]
         rows += [history.till_row(method, 0, amount, amount, 0) for method, amount in sorted(taken.items())]
         number = f"{branch_id:03d}-{self._number('cash_closings')}"
@@ -364,7 +426,8 @@ class Simulator:
         target = schema.metadata.tables[table]
         row = self._by_id(target, record) if record else self._any(target)
         values = values or self._small_change(table, row)
-        label = str(row.get("number") or row.get("name") or row.get("plate") or row.get("description") or row["id"])
+        known = row if table != "prices" else self._by_id(schema.products, row["product_id"])
+        label = str(next(known[name] for name in _KNOWN_BY if known.get(name)))
 
         def write(work: Work) -> str:
             self._sign(work, target, row, values)
@@ -397,6 +460,7 @@ class Simulator:
             "payment_order": (9, self.save_payment_order),
             "receipt": (12, self.save_receipt),
             "fuelling": (22, self.save_fuelling),
+            "sale": (12, self.save_sale),
             "cash_closing": (3, self.save_cash_closing),
             "sales_closing": (3, self.save_sales_closing),
         }
@@ -441,7 +505,7 @@ class Simulator:
         action: str = "saved",
         **how: Unpack[How],
     ) -> Saved:
-        began = database.local(self.clock())
+        began = database.local(how.get("at") or self.clock())
         with database.transaction(self.engine, operator, f"pantalla {table}", began) as connection:
             document = write(Work(connection, began, operator, how.get("silent", False)))
             if how.get("late_s"):
@@ -543,10 +607,14 @@ class Simulator:
     def _party(self, number: int | None, role: str) -> Record:
         if number:
             return self._by_id(schema.parties, number)
-        return self.rng.choice([p for p in self.parties if p[role] and _GOOD_EMAIL.fullmatch(p["email"] or "")])
+        return self.rng.choice([party for party in self.parties if party[role] and has_mail(party)])
 
     def _employee(self, role: str, branch: int | None = None) -> Record:
         return self.rng.choice([e for e in self.employees if e["role"] == role and branch in {None, e["branch_id"]}])
+
+    def _seller(self, branch: int | None) -> Record:
+        """Who sells at a branch (its id), by default at any: at the counter or, most of the time, at the pump."""
+        return self._employee(self.rng.choice(("cajero", "playero", "playero")), branch)
 
     def _sample(self, products: list[Record], count: int | None) -> list[Record]:
         count = count or self.rng.randrange(1, 9)
@@ -564,6 +632,24 @@ class Simulator:
 
     def _offered(self, product: Record, currency: str) -> Line:
         return Line(product, self.rng.randrange(1, 25) * 1000, self._in(currency, self._price(product["id"])))
+
+    def _available(self, branch: int) -> list[Record]:
+        """The services, and what lies in stock at a branch: enough to fill a tank, three of other goods."""
+        stock = schema.stock.c
+        shelf = self._rows(sa.select(stock.product_id, stock.quantity).filter_by(branch_id=branch))
+        left = {row["product_id"]: row["quantity"] for row in shelf}
+        least = {product["id"]: 50 if product["unit"] == "l" else 3 for product in self.products}
+        return [
+            product
+            for product in self.products
+            if product["supplier_id"] is None or left.get(product["id"], 0) >= least[product["id"]]
+        ]
+
+    def _poured(self, fuel: Record) -> Line:
+        return Line(fuel, self.rng.randrange(3_000, 48_000, 10), self._price(fuel["id"]))
+
+    def _bought(self, product: Record) -> Line:
+        return Line(product, self.rng.randrange(1, 4) * 1000, self._price(product["id"]))
 
     def _in(self, currency: str, guaranies: int) -> int:
         return max(1, round(guaranies * 100 / self._rate()) if currency == "USD" else guaranies)
@@ -584,7 +670,8 @@ class Simulator:
         waiting = sa.select(lines.c.supplier_invoice_id).join(orders).where(orders.c.status.in_(("issued", "signed")))
         still = (invoices.c.balance > 0, invoices.c.id.not_in(waiting))
         rows = self._rows(sa.select(invoices).where(*still).order_by(invoices.c.due_on, invoices.c.id))
-        rows = [row for row in rows if supplier in {None, row["supplier_id"]}]
+        payees = {supplier} if supplier else {party["id"] for party in self.parties if has_mail(party)}
+        rows = [row for row in rows if row["supplier_id"] in payees]
         if not rows:
             raise NothingOpen("No supplier's invoice waits for payment")
         first = self.rng.choice(rows)
@@ -613,9 +700,10 @@ class Simulator:
 
     def _small_change(self, table: str, row: Record) -> Record:
         if table == "parties":
-            return {"phone": f"+595 90{self.rng.randrange(10)} {self.rng.randrange(1_000_000):06d}"}
+            return {"phone": mobile(self.rng)}
         if table == "prices":
-            return {"price": row["price"] + 1}
+            step = Decimal("0.05") if row["price_list_id"] == EXPORT else Decimal(50)
+            return {"price": row["price"] + step * max(1, round(row["price"] * self.rng.randrange(2, 8) / step / 100))}
         return {"description": f"{row['description']} *"[:200]}
 
     def _last(self, column: sa.Column[Any], branch_id: int) -> datetime:

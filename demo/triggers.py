@@ -16,14 +16,14 @@ from sqlalchemy import Connection, Table
 
 from demo import schema
 
-#: The audited tables, and the column by which a person knows a record.
+#: The audited tables, and the SQL expression by which a person knows a record.
 AUDITED: Mapping[str, str] = {
-    "parties": "name",
-    "employees": "name",
-    "vehicles": "plate",
-    "products": "description",
-    "prices": "id",
-    **{table.name: "number" for table in schema.DOCUMENTS},
+    "parties": "OLD.name",
+    "employees": "OLD.name",
+    "vehicles": "OLD.plate",
+    "products": "OLD.description",
+    "prices": "(SELECT p.description FROM products p WHERE p.id = OLD.product_id)",
+    **{table.name: "OLD.number" for table in schema.DOCUMENTS},
 }
 
 #: Columns that the ERP keeps up to date by itself; a change of nothing else is not worth a line in the log.
@@ -120,7 +120,7 @@ def _insert(table: Table, label: str, operation: str, dialect: str, session: tup
     values = [
         f"'{table.name}'",
         "OLD.id",
-        f"OLD.{label}",
+        label,
         f"'{operation}'",
         _image(table, "OLD", dialect),
         after,

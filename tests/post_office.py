@@ -24,7 +24,7 @@ class PostOffice:
         self.outbox = Outbox.open(url)
         self.carrier = road.Carrier(
             self.outbox,
-            self._channel,
+            {"email": self._channel},
             Backoff(attempts, FIRST_S, 14400),
             batch=10,
             lease_s=LEASE_S,

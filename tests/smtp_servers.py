@@ -41,6 +41,13 @@ class Stall:
 
 
 @dataclass(frozen=True)
+class Drip:
+    """Answer as usual, with a rest of `seconds` after every letter."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Crawl:
     """In the body: rest for `seconds` after every 1,000 lines."""
 
@@ -167,6 +174,11 @@ class _Conversation:
             raise _Gone
         if isinstance(action, Stall):
             self.server.stall(action.seconds)
+        elif isinstance(action, Drip):
+            for letter in usual:
+                self.sock.sendall(letter.encode())
+                self.server.stall(action.seconds)
+            usual = "\r"  # the line's end is still to come
         elif isinstance(action, str):
             self._say(action)
             if action.startswith("421") or (action.startswith("554") and stage == "connect"):

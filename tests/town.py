@@ -60,7 +60,7 @@ class Town:
             clock=self.clock,
         )
         self.carrier = road.Carrier(
-            self.outbox, lambda: self.channel, BACKOFF, 10, 60, clock=self.clock, chance=random.Random(1)
+            self.outbox, {"email": lambda: self.channel}, BACKOFF, 10, 60, clock=self.clock, chance=random.Random(1)
         )
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +19,14 @@ import click
 
 from emailketing import settings
 from emailketing.errors import AuthoringError, EmailketingError, OperationsError, SettingsError, nearest
-from emailketing.model import Content, Lane, Mailing, Outcome, Recipient, State
+from emailketing.model import Content, Lane, Mailing, Outcome, Recipient, State, Subscribed, Subscription
 
 if TYPE_CHECKING:
+    from emailketing.audience import Audience
     from emailketing.model import Claim, Receipt
     from emailketing.outbox import Row
 
-OK, BAD = click.style("✓", fg="green"), click.style("✗", fg="red")
+OK, BAD, NOTE = click.style("✓", fg="green"), click.style("✗", fg="red"), click.style("·", fg="yellow")
 
 
 class Problem(click.ClickException):
@@ -70,9 +71,9 @@ def _command(function: Callable[..., Any]) -> Callable[..., Any]:
 def main(verbose: bool) -> None:
     """eMailketing: the ERP's automatic messages, by hand.
 
-    Connections are Airflow Connections, read from the environment: AIRFLOW_CONN_ERP, AIRFLOW_CONN_SMTP and
-    AIRFLOW_CONN_EMAILKETING (the outbox's database). EMAILKETING_INCLUDE and EMAILKETING_DAGS name other folders
-    than include/ and dags/. No running Airflow is needed.
+    Connections are Airflow Connections, read from the environment: AIRFLOW_CONN_ERP, AIRFLOW_CONN_SMTP,
+    AIRFLOW_CONN_PHONE and AIRFLOW_CONN_EMAILKETING (the outbox's database). EMAILKETING_INCLUDE and EMAILKETING_DAGS
+    name other folders than include/ and dags/. No running Airflow is needed.
     """
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(levelname)s %(message)s")
 
@@ -90,10 +91,14 @@ def check(names: Sequence[str]) -> None:
     mailings: dict[str, Mailing] = {}
     problems += _checked("DAG files", lambda: _declared_into(mailings))
     problems += _checked("connection erp", _erp_answers)
-    for mailing in _chosen(mailings, names):
+    problems += _checked("who gets what", lambda: _who_gets_what(list(mailings.values())))
+    chosen = _chosen(mailings, names)
+    for mailing in chosen:
         problems += _checked(f"mailing {mailing.name}", _mailing_check(mailing))
     problems += _checked("connection emailketing (outbox)", _outbox_counts)
     problems += _checked("connection smtp", _mail_server)
+    if any("phone" in mailing.channels for mailing in chosen):
+        problems += _checked("connection phone", _gateway)
     if problems:
         raise click.ClickException(f"{len(problems)} of the above must be mended.")
 
@@ -139,15 +144,44 @@ def _mailing_check(mailing: Mailing) -> Callable[[], str]:
     def act() -> str:
         from emailketing import road, wiring
 
-        problems = road.check_mailing(wiring.erp(), wiring.renderer(), mailing)
-        if problems:
-            raise problems[0] if len(problems) == 1 else AuthoringError("\n".join(map(str, problems)))
+        who = _audience_as_known()
+        _raise(road.check_mailing(wiring.erp(), wiring.renderer(), mailing, who))
+        off = who.off(mailing.name)
+        stands = f"{off}: nobody is told, and what is saved meanwhile is history; " if off else ""
         with wiring.erp().reading() as reader:
             undated = reader.undated(mailing.name)
         note = f"; {undated} rows have no changed_at and are never told" if undated else ""
-        return f"query and templates hold against the ERP{note}"
+        return f"{stands}query and templates hold against the ERP{note}"
 
     return act
+
+
+def _audience_as_known() -> Audience:
+    """Who gets what, by the file alone while the outbox does not answer: that is told where it is checked itself."""
+    from emailketing import wiring
+
+    try:
+        return wiring.audience().now()
+    except OperationsError:
+        return wiring.provided()
+
+
+def _raise(problems: Sequence[AuthoringError]) -> None:
+    if problems:
+        raise problems[0] if len(problems) == 1 else AuthoringError("\n".join(map(str, problems)))
+
+
+def _who_gets_what(mailings: Sequence[Mailing]) -> str:
+    """Hold subscriptions against the mailings that are declared; notices are printed and stop nothing."""
+    from emailketing import audience, wiring
+
+    who = wiring.audience().now()
+    faults = who.faults(mailings)
+    for notice in faults.notices:
+        click.echo(f"{NOTE} {notice}")
+    _raise(faults.errors)
+    count = sum(len(who.members(mailing.name, channel)) for mailing in mailings for channel in audience.CHANNELS)
+    return f"{count} copies and subscriptions of the mailings declared, by {who.provisioned.short} and the outbox"
 
 
 def _outbox_counts() -> str:
@@ -167,6 +201,17 @@ def _mail_server() -> str:
     return "the mail server greets and lets us in"
 
 
+def _gateway() -> str:
+    from emailketing import wiring
+
+    channel = wiring.phone()
+    try:
+        channel.open()
+    finally:
+        channel.close()
+    return "apprise can use its URL" if not settings.load().phone.email_to_sms else "texts go by the mail server"
+
+
 @main.command()
 @click.argument("name", metavar="MAILING")
 @click.option("--document", default="", help="Which document; the one that changed last when not given.")
@@ -175,23 +220,39 @@ def _mail_server() -> str:
 @_command
 def preview(name: str, document: str, language: str, out: Path) -> None:
     """Render a mailing with a real document and write its parts as files; nothing is sent."""
+    from emailketing import wiring
+
     content, recipient = _rendered(name, document, language)
+    text = wiring.wording().text(content.phone)
     out.mkdir(parents=True, exist_ok=True)
-    for path in _written(content, out):
+    for path in _written(replace(content, phone=text), out):
         click.echo(path)
-    click.echo(f"{content.subject!r}, as {recipient.name or recipient.address} would get it")
+    click.echo(f"{content.subject or text!r}, as {recipient.name or recipient.address or 'nobody'} would get it")
+    if text:
+        click.echo(_counted(text))
 
 
-def _rendered(name: str, document: str, language: str) -> tuple[Content, Recipient]:
-    from emailketing import audience, road, wiring
+def _counted(text: str) -> str:
+    """What the phone network makes of a text, in a sentence."""
+    from emailketing.channels import gsm7
+
+    alphabet = "GSM-7" if gsm7.encodable(text) else "UCS-2"
+    return f"to the phone: {len(text)} signs, {alphabet}, segments: {gsm7.segments(text)}"
+
+
+def _rendered(name: str, document: str, language: str, channel: str = "") -> tuple[Content, Recipient]:
+    from emailketing import road, wiring
 
     (mailing,) = _mailings([name]).values()
     event = road.newest_event(wiring.erp(), mailing, document)
     if event is None:
         raise OperationsError(f"The ERP has no document {document or 'at all'} for {name}.")
-    recipient = audience.addressed_by_row(event.variables, "email")[0].recipient
+    who = wiring.audience().now()
+    mailing = who.settled(mailing)
+    mailing = replace(mailing, channels=(channel,)) if channel else mailing
+    recipient = who.example(mailing, event.variables)
     recipient = replace(recipient, language=language or recipient.language)
-    return wiring.renderer().render(name, event.variables, recipient), recipient
+    return wiring.renderer().render(name, event.variables, recipient, channel), recipient
 
 
 def _written(content: Content, out: Path) -> Iterator[Path]:
@@ -233,13 +294,15 @@ def sweep(names: Sequence[str], since: datetime | None) -> None:
 
     sweeper = wiring.sweeper()
     begin = since.replace(tzinfo=UTC) if since else None
-    problems: list[EmailketingError] = []
+    authors: list[str] = []
+    alarms: list[str] = []
     for swept in road.sweep_out(sweeper, _mailings(names).values(), begin):
         click.echo(f"{swept.mailing}: {tasks.told(swept)}")
         if begin and not swept.first_look:
             click.echo("  --since was not used: this mailing has looked before", err=True)
-        problems += [AuthoringError(problem) for problem in (*swept.held, *swept.problems)]
-        problems += [OperationsError(alarm) for alarm in swept.alarms]
+        authors += [*swept.held, *swept.problems]
+        alarms += swept.alarms
+    problems = [*map(AuthoringError, dict.fromkeys(authors)), *map(OperationsError, alarms)]
     for problem in problems:
         Problem(problem).show()
     if problems:
@@ -248,9 +311,9 @@ def sweep(names: Sequence[str], since: datetime | None) -> None:
 
 @main.command()
 @click.option("--lane", type=click.Choice([lane.value for lane in Lane]), help="Only this lane.")
-@click.option("--connections", type=click.IntRange(1, 50), help="SMTP connections side by side.")
+@click.option("--connections", type=click.IntRange(1, 50), help="Connections side by side, for each channel.")
 @click.option("--until-empty", is_flag=True, help="Go on, waiting for retries, until nothing is queued.")
-@click.option("--now", is_flag=True, help="Try once even where a lane is paused because the mail server was down.")
+@click.option("--now", is_flag=True, help="Try once even where a lane is paused because its server was down.")
 @_command
 def deliver(lane: str | None, connections: int | None, until_empty: bool, now: bool) -> None:
     """Send what is due in the outbox, after settling what a dead delivery left behind."""
@@ -338,24 +401,35 @@ def _tell(claim: Claim, receipt: Receipt) -> None:
 
 @main.command("send-test")
 @click.argument("name", metavar="MAILING")
-@click.option("--to", required=True, help="The address that gets the test.")
+@click.option("--to", required=True, help="The address or the number that gets the test.")
+@click.option("--channel", type=click.Choice(["email", "phone"]), default="email", show_default=True)
 @click.option("--document", default="", help="Which document; the one that changed last when not given.")
 @click.option("--language", default="", help="In which language; the recipient's when not given.")
 @_command
-def send_test(name: str, to: str, document: str, language: str) -> None:
+def send_test(name: str, to: str, channel: str, document: str, language: str) -> None:
     """Send a mailing with a real document to an address of yours, marked as a test.
 
-    It goes straight to the mail server and is not kept in the outbox.
+    It goes straight to the mail server, or to the phone's gateway, and is not kept in the outbox.
     """
     from emailketing import road, wiring
 
-    content, recipient = _rendered(name, document, language)
-    receipt = road.send_test(
-        wiring.email(), _mailings([name])[name], content, replace(recipient, address=to), settings.load().mail_sender()
-    )
+    content, recipient = _rendered(name, document, language, channel)
+    recipient = replace(recipient, address=_number(to) if channel == "phone" else to)
+    sender = settings.load().mail_sender()
+    receipt = road.send_test(wiring.channel(channel), _mailings([name])[name], content, recipient, sender)
     click.echo(f"{receipt.outcome}: {receipt.code or ''} {receipt.reason}")
     if receipt.outcome is not Outcome.ACCEPTED:
         sys.exit(1)
+
+
+def _number(raw: str) -> str:
+    """A number given by hand, as the ERP's would be taken."""
+    from emailketing import audience, wiring
+
+    (found, *_) = audience.addressed_by_row({"phone": raw}, "phone", wiring.region())
+    if found.reason:
+        raise click.BadParameter(found.reason, param_hint="--to")
+    return found.recipient.address
 
 
 @main.group()
@@ -533,6 +607,232 @@ def settle(key: str, verdict: str, why: str, by: str) -> None:
 
     wiring.outbox().settle_unknown(_standing(key).key, Verdict(verdict), by, why, road.utc_now())
     click.echo(_standing(key).state)
+
+
+@main.group()
+def subscriptions() -> None:
+    """Who gets what: what include/subscriptions.yaml provides, and what is set here, in the outbox's database.
+
+    What is set here takes the place of what the file says of the same mailing, channel and address.
+    """
+
+
+_email = click.option("--email", default="", help="The e-mail address.")
+_phone = click.option("--phone", default="", help="The phone number, as +595981123456.")
+
+
+@subscriptions.command("list")
+@click.option("--mailing", help="Only this mailing.")
+@_json
+@_command
+def list_subscriptions(mailing: str | None, as_json: bool) -> None:
+    """Who gets each mailing, why, and what is switched off."""
+    from emailketing import wiring
+
+    who = wiring.audience().now()
+    names = [mailing] if mailing else sorted({*_mailings(()), *_set_here(who)})
+    places = [place for name in names for place in _places(who, name)]
+    if as_json:
+        _print_json(map(asdict, places))
+        return
+    for name in names:
+        if off := who.off(name):
+            click.echo(f"{NOTE} {name}: {off}")
+    where = [json.dumps(each.where, ensure_ascii=False) if each.where else "" for each in places]
+    _table(
+        ["mailing", "channel", "address", "name", "language", "only where", "stands", "because"],
+        [
+            [each.mailing, each.channel, each.address, each.name, each.language, only, each.stands, each.because]
+            for each, only in zip(places, where, strict=True)
+        ],
+    )
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A line of `subscriptions list`."""
+
+    mailing: str
+    channel: str
+    address: str
+    name: str
+    language: str
+    where: dict[str, Any]
+    stands: str  # on; off; replaced: the database has another in its place; mailing off
+    because: str
+    options: dict[str, Any]
+
+
+def _places(who: Audience, mailing: str) -> Iterator[_Place]:
+    from emailketing import audience
+
+    off = "mailing off" if who.off(mailing) else ""
+    for channel in audience.CHANNELS:
+        heeded = who.members(mailing, channel)
+        for each in [*heeded, *(other for other in who.provided(mailing, channel) if other not in heeded)]:
+            set_here = who.stored(mailing, channel, each.address)
+            stands = "on" if each in heeded else "replaced" if set_here and set_here.on else "off"
+            about = (mailing, channel, each.address, each.name, each.language, each.filter.plain())
+            yield _Place(*about, off or stands, each.because, dict(each.options))
+        for row in who.subscribed.subscriptions:
+            if (row.mailing, row.channel, row.on) == (mailing, channel, False) and row.where is not None:
+                about = (mailing, channel, row.address, row.name, row.language, dict(row.where))
+                yield _Place(*about, off or "off", f"subscription by the outbox, set by {row.by}", dict(row.options))
+
+
+def _set_here(who: Audience) -> set[str]:
+    subscribed = who.subscribed
+    return {each.mailing for each in subscribed.subscriptions} | {each.mailing for each in subscribed.switches}
+
+
+@subscriptions.command()
+@click.argument("mailing")
+@_email
+@_phone
+@click.option("--name", default="", help="Who it is.")
+@click.option("--language", default="", help="In which language; the company's when not given.")
+@click.option("--where", default="{}", help="Only such documents: '{branch: \"001\", total: {at_least: 5000000}}'.")
+@click.option("--options", default="{}", help="Further options, as a mapping.")
+@_by
+@_command
+def add(mailing: str, email: str, phone: str, by: str, **about: str) -> None:
+    """Subscribe an address to a mailing, or change its subscription."""
+    from emailketing import audience, road, wiring
+
+    (declared,) = _mailings([mailing]).values()
+    who = wiring.audience().now()
+    declared = who.settled(declared)
+    where, options = audience.filter_of(about["where"]), audience.options_of(about["options"])
+    language = audience.usable_language(about["language"])
+    for channel, address in _addresses(email, phone):
+        if channel not in declared.channels:
+            raise click.BadParameter(f"{mailing} does not go by {channel}, only by {' and '.join(declared.channels)}.")
+        known = who.stored(mailing, channel, address)
+        place = Subscription(mailing, channel, known.address if known else address, about["name"], language)
+        place = replace(place, where=where.plain(), options=options)
+        if where.conditions:
+            _raise(road.check_filters(wiring.erp(), declared, audience.Audience(subscribed=Subscribed((place,)))))
+        wiring.outbox().subscribe(place, by, road.utc_now())
+        click.echo(f"{address} gets {mailing} by {channel}{_instead(who, place)}")
+
+
+def _instead(who: Audience, place: Subscription) -> str:
+    """What of the file a subscription takes the place of, in words."""
+    others = [each for each in who.provided(place.mailing, place.channel) if _same(each.address, place.address)]
+    return f", in the place of {' and '.join(each.because for each in others)}" if others else ""
+
+
+@subscriptions.command()
+@click.argument("mailing")
+@_email
+@_phone
+@_command
+def remove(mailing: str, email: str, phone: str) -> None:
+    """Forget what was set here of an address; what the file says of it, if anything, holds again."""
+    from emailketing import wiring
+
+    who = wiring.audience().now()
+    for channel, address in _addresses(email, phone):
+        known = who.stored(mailing, channel, address)
+        if known is None:
+            raise _no_place(who, mailing, channel, address)
+        wiring.outbox().unsubscribe(mailing, channel, known.address)
+        told = [each.because for each in who.provided(mailing, channel) if _same(each.address, address)]
+        click.echo(f"removed; {address} gets {mailing} by {' and '.join(told)}" if told else "removed")
+
+
+@subscriptions.command("on")
+@click.argument("mailing")
+@_email
+@_phone
+@_by
+@_command
+def switch_on(mailing: str, email: str, phone: str, by: str) -> None:
+    """Switch a mailing on, or with an address that one alone."""
+    _switch(mailing, _addresses(email, phone) if email or phone else [], True, by)
+
+
+@subscriptions.command("off")
+@click.argument("mailing")
+@_email
+@_phone
+@_by
+@_command
+def switch_off(mailing: str, email: str, phone: str, by: str) -> None:
+    """Switch a mailing off, or with an address that one alone.
+
+    Of what is saved while a mailing is off nobody is told, not even when it is on again. What waits in the outbox
+    already is sent all the same.
+    """
+    _switch(mailing, _addresses(email, phone) if email or phone else [], False, by)
+
+
+def _switch(mailing: str, addresses: Sequence[tuple[str, str]], on: bool, by: str) -> None:
+    from emailketing import road, wiring
+
+    outbox, now = wiring.outbox(), road.utc_now()
+    stands = "on" if on else "off"
+    if not addresses:
+        (declared,) = _mailings([mailing])
+        outbox.switch(declared, on, by, now)
+        click.echo(f"{declared} is {stands}")
+    who = wiring.audience().now()
+    for channel, address in addresses:
+        known = who.stored(mailing, channel, address)
+        provided = [each for each in who.provided(mailing, channel) if _same(each.address, address)]
+        if known is None and not provided:
+            raise _no_place(who, mailing, channel, address)
+        if known and known.where is None and on:
+            outbox.unsubscribe(mailing, channel, known.address)
+        elif known:
+            outbox.subscribe(replace(known, on=on), by, now)
+        elif not on:
+            name, language = provided[0].name, provided[0].language
+            outbox.subscribe(Subscription(mailing, channel, address, name, language, on=False), by, now)
+        click.echo(f"{mailing} to {address} by {channel} is {stands}")
+
+
+def _no_place(who: Audience, mailing: str, channel: str, address: str) -> OperationsError:
+    provided = [each for each in who.provided(mailing, channel) if _same(each.address, address)]
+    if provided:
+        return OperationsError(
+            f"{address} gets {mailing} by {provided[0].because}, and nothing is set here.",
+            hint=f"Delete it there, or: bin/emailketing subscriptions off {mailing} --{channel} {address}",
+        )
+    known = [each.address for each in who.members(mailing, channel)]
+    return OperationsError(f"{address} does not subscribe to {mailing} by {channel}.", hint=nearest(address, known))
+
+
+def _addresses(email: str, phone: str) -> list[tuple[str, str]]:
+    from emailketing import audience, wiring
+
+    given = [(channel, raw) for channel, raw in (("email", email), ("phone", phone)) if raw]
+    if not given:
+        raise click.UsageError("--email or --phone must name the address.")
+    try:
+        return [(channel, audience.usable(channel, raw, wiring.region())) for channel, raw in given]
+    except ValueError as problem:
+        raise click.BadParameter(str(problem)) from None
+
+
+def _same(one: str, other: str) -> bool:
+    return one.casefold() == other.casefold()
+
+
+@subscriptions.command("check")
+@_command
+def check_subscriptions() -> None:
+    """Tell what is wrong with who gets what: names, addresses, channels, filters against the live ERP."""
+    from emailketing import road, wiring
+
+    declared = _mailings(())
+    problems = _checked("who gets what", lambda: _who_gets_what(list(declared.values())))
+    for mailing in declared.values():
+        who = wiring.audience().now()
+        columns = partial(road.check_filters, wiring.erp(), who.settled(mailing), who)
+        problems += _checked(f"filters of {mailing.name}", lambda: _raise(columns()))  # noqa: B023 called at once
+    if problems:
+        raise click.ClickException(f"{len(problems)} of the above must be mended.")
 
 
 def _mailings(names: Sequence[str]) -> dict[str, Mailing]:

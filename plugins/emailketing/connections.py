@@ -1,9 +1,9 @@
-"""Airflow Connections made into what the rest works with: database engines and lines to the mail server.
+"""Airflow Connections made into what the rest works with: database engines, lines to the mail server, a gateway's URL.
 
-Their names are `erp`, `emailketing` (the outbox's database) and `smtp`. Inside Airflow (a task, the triggerer, a page)
-they are looked up as Airflow does: secrets backend, environment, its database. In a plain script they are read from
-the environment alone (AIRFLOW_CONN_ERP, …) and Airflow is not imported, which would take two seconds and make a folder
-in the user's home. An error never holds a password.
+Their names are `erp`, `emailketing` (the outbox's database), `smtp` and `phone`. Inside Airflow (a task, the
+triggerer, a page) they are looked up as Airflow does: secrets backend, environment, its database. In a plain script
+they are read from the environment alone (AIRFLOW_CONN_ERP, …) and Airflow is not imported, which would take two seconds
+and make a folder in the user's home. An error never holds a password.
 
 ::
 
@@ -11,6 +11,8 @@ in the user's home. An error never holds a password.
     AIRFLOW_CONN_EMAILKETING='sqlite:////var/lib/emailketing/outbox.db'
     AIRFLOW_CONN_SMTP='{"conn_type": "smtp", "host": "mail.example", "port": 587, "login": "…", "password": "…",
                         "extra": {"disable_ssl": true}}'
+    AIRFLOW_CONN_PHONE='{"conn_type": "apprise", "login": "…", "password": "…",
+                         "extra": {"url": "twilio://{login}:{password}@+15551234567/{to}"}}'
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from sqlalchemy import URL, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -55,6 +57,7 @@ EXAMPLES = {
     "erp": "postgresql://reader:secret@erp.example/company",
     "emailketing": "sqlite:////var/lib/emailketing/outbox.db",
     "smtp": '{"conn_type": "smtp", "host": "mail.example", "port": 587, "extra": {"disable_ssl": true}}',
+    "phone": '{"conn_type": "apprise", "extra": {"url": "json://gateway.example/texts?:to={to}"}}',
 }
 
 
@@ -170,6 +173,40 @@ def smtp_line(name: str, timeout_s: float) -> Callable[[], SMTP]:
         return client
 
     return connect
+
+
+def gateway_url(name: str) -> str:
+    """apprise's URL of the gateway to the phones, with the places that `channels.phone.PLACES` names left open.
+
+    It is the extra `url`, or the `path` of the extra `config` as Airflow's own form for apprise writes it. `{login}`
+    and `{password}` in it are the Connection's, percent-encoded. Raises SettingsError.
+    """
+    link = lookup(name)
+    url = str(link.extra.get("url") or _configured_path(link)).strip()
+    if "://" not in url:
+        what = "is none of apprise's" if url else "is not there"
+        raise SettingsError(f"The URL in the extra of the Airflow Connection {name!r} {what}.", hint=_where(name))
+    if "{to}" not in url and "{digits}" not in url:
+        raise SettingsError(
+            f"The URL of the Airflow Connection {name!r} has no place for the recipient's number.",
+            hint=f"Write {{to}} (+595981123456) or {{digits}} (595981123456) there. {_where(name)}",
+        )
+    login, password = (quote(text, safe="") for text in (link.login, link.password))
+    return url.replace("{login}", login).replace("{password}", password)
+
+
+def _configured_path(link: Link) -> str:
+    config = link.extra.get("config") or {}
+    if isinstance(config, str):
+        config = _extra(link.name, config) if config.lstrip().startswith("{") else {"path": config}
+    if isinstance(config, list) and len(config) == 1:
+        config = config[0]
+    if not isinstance(config, dict):
+        raise SettingsError(
+            f"The extra 'config' of the Airflow Connection {link.name!r} names several gateways or none.",
+            hint="A text goes by one gateway: give one object with its 'path', or the extra 'url'.",
+        )
+    return str(config.get("path") or "")
 
 
 def lookup(name: str) -> Link:

@@ -100,10 +100,14 @@ def reborn(event: Event, restores: Sequence[Epoch], told: Callable[[str], Sequen
     return replace(event, version=version)
 
 
-def is_history(event: Event, epochs: Sequence[Epoch]) -> bool:
-    """Whether an event that the first look had found is the same still: not saved after a restore to before it."""
-    first, *restores = epochs
-    return not any(restore.since < first.at and event.changed_at > restore.at for restore in restores)
+def is_history(event: Event, seen_at: datetime | None, epochs: Sequence[Epoch]) -> bool:
+    """Whether an event is of what a look found at `seen_at` (None: of nothing) and passed over.
+
+    What was saved after a restore of the ERP to before that look only bears the number of what it found.
+    """
+    if seen_at is None:
+        return False
+    return not any(restore.since < seen_at and event.changed_at > restore.at for restore in epochs[1:])
 
 
 _RESTORED = re.compile(r"\+restored\d+$")

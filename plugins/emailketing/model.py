@@ -157,6 +157,45 @@ class Telling:
 
 
 @dataclass(frozen=True, slots=True)
+class Subscription:
+    """An address's standing place in the audience of one mailing, as a person set it in the outbox's database.
+
+    It takes the place of whatever include/subscriptions.yaml says of the same mailing, channel and address; not `on`,
+    the address gets nothing by it. `where` is a filter as that file writes it, None where the row only switches.
+    `options` are kept for those who know them. `by` and `at` say who set it, and when.
+    """
+
+    mailing: str
+    channel: str
+    address: str
+    name: str = ""
+    language: str = ""
+    where: Mapping[str, Any] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    on: bool = True
+    by: str = ""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A mailing that a person switched on or off as a whole; it wins over include/subscriptions.yaml."""
+
+    mailing: str
+    on: bool
+    by: str = ""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """All that people set in the outbox's database about who gets what."""
+
+    subscriptions: tuple[Subscription, ...] = ()
+    switches: tuple[Switch, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Recipient:
     """Whom a message is for. `address` is an e-mail address or a phone number, as the channel wants it."""
 
@@ -197,6 +236,11 @@ def version_key(mailing: str, document: str, version: str) -> str:
     return message_key(mailing, document, version, "", "").removesuffix("::")
 
 
+def version_of(key: str) -> str:
+    """What a key shares with the keys of other channels and addresses: mailing, document and version."""
+    return key.rsplit(":", 2)[0]
+
+
 def masked_key(key: str) -> str:
     """A key for logs, its address masked."""
     document, _, address = key.rpartition(":")
@@ -222,6 +266,7 @@ def message_id(key: str, domain: str) -> str:
 class Envelope:
     """All that is known of a message before it is rendered: who, what about, by which way, until when.
 
+    `because` says which copy or subscription names the recipient; '' where the document's row does.
     An envelope in a final state (unaddressed, suppressed, expired) is never rendered; it is kept with its reason.
     """
 
@@ -237,6 +282,7 @@ class Envelope:
     expires_at: datetime | None = None
     state: State = State.QUEUED
     reason: str = ""
+    because: str = ""
 
     @property
     def key(self) -> str:
@@ -292,11 +338,14 @@ class Frozen:
     body of which blob belongs, so that a PDF for ten thousand recipients is stored once, by its sha256.
     `blobs` are those attachments' raw bytes by sha256 (empty when read back without them).
     How a blob is encoded into the wire is the channel's affair; it must be a pure function of the blob.
+    `segments` are the text messages that the phone network makes of it; None for what is no text message. What is read
+    back from the outbox does not carry it, because its row does.
     """
 
     wire: bytes
     inserts: tuple[tuple[int, str], ...] = ()
     blobs: Mapping[str, bytes] = field(default_factory=dict)
+    segments: int | None = None
 
     @property
     def size(self) -> int:

@@ -8,8 +8,10 @@ every one of them, and a test keeps the three the same. Secrets are no settings:
 from __future__ import annotations
 
 import os
+import re
 from functools import cache
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -89,7 +91,7 @@ class Delivery(Section):
     """How messages are sent and tried again."""
 
     batch: int = Field(100, ge=1, description="Messages that a delivery process claims at once.")
-    connections: int = Field(1, ge=1, description="SMTP connections that one drain opens side by side.")
+    connections: int = Field(1, ge=1, description="Connections that one drain opens side by side, for each channel.")
     lease_s: float = Field(
         300.0,
         gt=0,
@@ -100,12 +102,45 @@ class Delivery(Section):
     backoff_s: float = Field(30.0, gt=0, description="Wait after the first failed attempt; doubles with each one.")
     backoff_most_s: float = Field(14400.0, gt=0, description="The longest wait between two attempts.")
     pause_after: int = Field(
-        3, ge=1, description="Failures of the mail server as a whole, in a row, that pause a lane."
+        3, ge=1, description="Failures of a channel's server as a whole, in a row, that pause a lane."
     )
     pause_s: float = Field(10.0, gt=0, description="A lane's first pause; doubles with each failure that follows.")
     pause_most_s: float = Field(300.0, gt=0, description="The longest pause of a lane before a message is tried.")
     keep_days: int = Field(400, ge=1, description="Ended messages older than this are pruned.")
     keep_content_days: int = Field(120, ge=1, description="The frozen bytes of ended messages are kept this long.")
+
+
+class Phone(Section):
+    """How texts to the phone are written, and by which way they leave."""
+
+    alphabet: Literal["gsm7", "unicode"] = Field(
+        "gsm7",
+        description="`gsm7` writes signs outside the phone network's alphabet in another way (á as a, ₲ as Gs.); "
+        "`unicode` sends them, and a segment holds 70 signs instead of 160.",
+    )
+    segments: int = Field(3, ge=1, le=20, description="Segments of a text at most; a longer one is cut visibly.")
+    region: str = Field(
+        "", description="ISO 3166 code for numbers without a country code; the company's territory when empty."
+    )
+    email_to_sms: str = Field(
+        "",
+        description="Address of a carrier's e-mail gateway, such as {number}@sms.example (or {national}); "
+        "texts go there by the mail server instead of by the connection `phone`.",
+    )
+
+    @field_validator("region")
+    @classmethod
+    def _code(cls, value: str) -> str:
+        if value and not re.fullmatch("[A-Z]{2}", value):
+            raise ValueError(f"{value!r} is no ISO 3166 code, such as PY")
+        return value
+
+    @field_validator("email_to_sms")
+    @classmethod
+    def _pattern(cls, value: str) -> str:
+        if value and not ("@" in value and ("{number}" in value or "{national}" in value)):
+            raise ValueError(f"{value!r} is no address with the number's place in it, such as {{number}}@sms.example")
+        return value
 
 
 class Settings(BaseSettings):
@@ -119,6 +154,7 @@ class Settings(BaseSettings):
     sender: Outgoing = Outgoing()
     sweep: Sweep = Sweep()
     delivery: Delivery = Delivery()
+    phone: Phone = Phone()
 
     @classmethod
     def settings_customise_sources(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CHANNELS = ("email",)
+CHANNELS = ("email", "phone")
 
 _declaring: ContextVar[list[Mailing]] = ContextVar("declaring", default=[])  # noqa: B039 nobody reads the default
 
@@ -145,9 +145,12 @@ def told(swept: Swept) -> str:
     """What a sweep did, in a sentence for logs and the command line."""
     if swept.first_look and not swept.new:
         return "first look; what the ERP holds by now is history, what comes from now on is told"
+    if swept.off:
+        return f"{swept.off}; {swept.documents} documents changed, nobody is told: what is saved meanwhile is history"
     states = ", ".join(f"{count} {state}" for state, count in sorted((swept.states + swept.mended).items()))
+    nobodys = f", {swept.nobodys} concern nobody by the filters of the subscriptions" if swept.nobodys else ""
     left = f", {swept.left} saved a moment ago and left for the next look" if swept.left else ""
-    return f"{swept.documents} documents changed, {states or 'nothing new'}{left}"
+    return f"{swept.documents} documents changed, {states or 'nothing new'}{nobodys}{left}"
 
 
 @task(execution_timeout=_STUCK)  # type: ignore[untyped-decorator]

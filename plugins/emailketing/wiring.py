@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import smtplib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
 from zoneinfo import ZoneInfo
 
 from emailketing import connections, settings
-from emailketing.audience import Audience
+from emailketing.audience import Audience, Source
 from emailketing.channels import Channel
+from emailketing.channels.gsm7 import Alphabet, Wording
+from emailketing.channels.phone import Phone
 from emailketing.channels.smtp import Smtp
+from emailketing.channels.text_by_mail import TextByMail
 from emailketing.erp import Erp
 from emailketing.errors import SettingsError
 from emailketing.model import Claim, Receipt
 from emailketing.outbox import Backoff, Outbox, Pausing
 from emailketing.render import Renderer
-from emailketing.road import Carrier, Sweeper
+from emailketing.road import Carrier, Sweeper, utc_now
 
 
 @cache
@@ -33,6 +36,29 @@ def outbox() -> Outbox:
     return Outbox.open(connections.url("emailketing"))
 
 
+def audience() -> Audience:
+    """Who gets what, by include/subscriptions.yaml and the outbox; it is read when it is asked for `now`."""
+    path = settings.load().include / "subscriptions.yaml"
+    return Source(path, lambda: outbox().subscribed(), _Memory(), region()).audience
+
+
+def provided() -> Audience:
+    """Who gets what, by include/subscriptions.yaml alone."""
+    return Source(settings.load().include / "subscriptions.yaml", region=region()).now()
+
+
+class _Memory:
+    """The outbox remembers what include/subscriptions.yaml said when it could be read last."""
+
+    def recall(self) -> str | None:
+        """The text that was kept last."""
+        return outbox().provision()
+
+    def keep(self, text: str) -> None:
+        """Remember this text instead."""
+        outbox().provide(text, utc_now())
+
+
 @cache
 def renderer() -> Renderer:
     """The templates of the include folder, with the company's identity."""
@@ -43,6 +69,35 @@ def renderer() -> Renderer:
 def email() -> Channel:
     """A channel to the mail server of the connection `smtp`, which is looked up when a line is first needed."""
     return Smtp(_line, timeout_s=settings.load().delivery.timeout_s, server=_server())
+
+
+def phone() -> Channel:
+    """A channel to the gateway of the connection `phone`, or by the mail server to a carrier's e-mail gateway."""
+    chosen = settings.load()
+    if chosen.phone.email_to_sms:
+        return TextByMail(email(), chosen.phone.email_to_sms, wording())
+    return Phone(lambda: connections.gateway_url("phone"), wording(), timeout_s=chosen.delivery.timeout_s)
+
+
+def wording() -> Wording:
+    """How texts to the phone are written."""
+    chosen = settings.load().phone
+    return Wording(Alphabet(chosen.alphabet), chosen.segments)
+
+
+def region() -> str:
+    """Where a phone number without a country code belongs."""
+    chosen = settings.load()
+    return chosen.phone.region or chosen.company.territory
+
+
+#: Every channel's maker, by its name.
+CHANNELS: Mapping[str, Callable[[], Channel]] = {"email": email, "phone": phone}
+
+
+def channel(name: str) -> Channel:
+    """A new channel by its name."""
+    return CHANNELS[name]()
 
 
 def _server() -> str:
@@ -69,11 +124,11 @@ def sweeper() -> Sweeper:
         erp=erp(),
         outbox=outbox(),
         renderer=renderer(),
-        channels={"email": email()},
+        channels={name: channel(name) for name in CHANNELS},
         sender=chosen.mail_sender(),
         overlap_s=chosen.sweep.overlap_s,
         quiet_s=chosen.sweep.quiet_s,
-        audience=Audience(),
+        audience=audience(),
     )
 
 
@@ -88,7 +143,7 @@ def carrier(told: Callable[[Claim, Receipt], None] | None = None) -> Carrier:
     chosen = settings.load().delivery
     return Carrier(
         outbox=outbox(),
-        channel=email,
+        channels=CHANNELS,
         backoff=backoff(),
         batch=chosen.batch,
         lease_s=max(chosen.lease_s, 12 * chosen.timeout_s),  # longer than a delivery can take, or it is sent twice

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from demo.catcher import read_log
+from demo.phone_catcher import read_log as read_texts
 from demo.stage import MARK
 
 PROJECT = Path(__file__).parents[2]
@@ -60,19 +61,46 @@ def wait_for(pattern, tmp_path, process, at_most_s=180):
         time.sleep(0.2)
 
 
-def test_the_demonstration_shows_what_arrived_and_leaves_nothing_behind(demo, tmp_path):
+ERRANDS = {  # mailing: the suffixes of what at least one of its messages lays into the folder
+    "purchase_order": {".pdf"},
+    "quotation": {".pdf"},
+    "payment_order": {".pdf"},
+    "receipt": {".pdf", ".eml", ".txt"},
+    "vehicle_fuelling": {".eml", ".txt"},
+    "cash_closing": {".pdf", ".eml"},
+    "sales_closing": {".pdf", ".eml"},
+    "record_change": {".eml"},
+}
+
+
+def table(tmp_path):
+    """The rows of the table that the demonstration prints, by column."""
+    _, _, rest = output(tmp_path).partition("\nmailing ")
+    lines = rest.partition("\n\n")[0].splitlines()[2:]
+    names = ("mailing", "document", "recipient", "channel", "state", "seconds", "file")
+    return [dict(zip(names, re.split(" {2,}", line), strict=True)) for line in lines]
+
+
+def test_the_demonstration_shows_every_notification_and_leaves_nothing_behind(demo, tmp_path):
     process = demo("--orders", "3")
-    assert process.wait(240) == 0, output(tmp_path)
-    rows = re.findall(
-        r"^purchase_order +(\d+) +(\S+@\S+) +email +accepted +([\d.]+) +(\S.*\.pdf)$", output(tmp_path), re.M
-    )
-    assert len(rows) == 3
-    assert "3 of 3 arrived" in output(tmp_path)
-    for document, _, seconds, pdf in rows:
-        assert float(seconds) < 30
-        assert document in pdf
-        assert Path(pdf).read_bytes().startswith(b"%PDF")
-        assert Path(pdf).with_suffix(".eml").exists()
+    assert process.wait(280) == 0, output(tmp_path)
+    rows = table(tmp_path)
+    assert {row["mailing"] for row in rows} == set(ERRANDS)
+    assert {row["state"] for row in rows} == {"accepted"}
+    assert f"{len(rows)} of {len(rows)} arrived" in output(tmp_path)
+    by_phone = {row["mailing"] for row in rows if row["channel"] == "phone"}
+    assert by_phone == {"receipt", "vehicle_fuelling"}
+    assert len({row["document"] for row in rows if row["mailing"] == "purchase_order"}) == 3
+    assert len({row["document"] for row in rows if row["mailing"] == "record_change"}) == 2
+    for row in rows:
+        assert Path(row["file"]).suffix in ERRANDS[row["mailing"]], row
+        assert 0 < float(row["seconds"]) < 60
+    files = [Path(row["file"]) for row in rows]
+    assert all(file.read_bytes().startswith(b"%PDF") for file in files if file.suffix == ".pdf")
+    kept = read_texts(tmp_path / "var" / "phone.jsonl")[0]
+    assert {text.text for text in kept} == {file.read_text() for file in files if file.suffix == ".txt"}
+    mailed = read_log(tmp_path / "var" / "mail.jsonl")[0]
+    assert len(mailed) == len([row for row in rows if row["channel"] == "email"])
     assert alive(tmp_path / "var") == []
 
 

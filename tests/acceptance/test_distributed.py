@@ -28,10 +28,11 @@ from tests import compose, servers
 
 PROJECT = Path(__file__).parents[2]
 DAGS = ("notifications", "outbox", "outbox_prune")
-HEALTHY = ("postgres", "redis", "api-server", "scheduler", "dag-processor", "triggerer", "demo-mail")
+HEALTHY = ("postgres", "redis", "api-server", "scheduler", "dag-processor", "triggerer", "demo-mail", "demo-phone")
 WORKERS = ("worker-1", "worker-2")
 BINARIES = Path(sys.executable).parent
 SMTP = {"conn_type": "smtp", "host": "127.0.0.1", "extra": {"disable_ssl": True, "disable_tls": True}}
+PHONE = {"conn_type": "apprise"}
 FERNET_KEY = "c2l4dGVlbiBieXRlcywgdHdpY2UuLi4uLi4uLi4uLi4="
 
 
@@ -40,7 +41,7 @@ class Composed:
 
     def __init__(self, var, postgres, erp):
         self.var, self.postgres = var, postgres
-        self.redis, self.mail = free_ports(2)
+        self.redis, self.mail, self.phone = free_ports(3)
         needed = {name: "secret" * 8 for name, default in compose.variables().items() if default is None}
         chosen = {
             "AIRFLOW_FERNET_KEY": FERNET_KEY,
@@ -49,6 +50,7 @@ class Composed:
             "WORKER_CONCURRENCY": "2",
             "AIRFLOW_CONN_ERP": erp.replace("+psycopg", ""),
             "AIRFLOW_CONN_SMTP": json.dumps({**SMTP, "port": self.mail}),
+            "AIRFLOW_CONN_PHONE": json.dumps({**PHONE, "extra": {"url": f"json://127.0.0.1:{self.phone}/?:to={{to}}"}}),
         }
         self.file = compose.resolved({**needed, **chosen})
         self.moves = {
@@ -58,9 +60,11 @@ class Composed:
             "redis-cli ping": f"redis-cli -p {self.redis} ping",
             "0.0.0.0": "127.0.0.1",
             "1025": str(self.mail),
+            "8025": str(self.phone),
             "/opt/emailketing": str(PROJECT),
             "/var/lib/airflow": str(var / "airflow"),
             "/var/lib/mail": str(var),
+            "/var/lib/phone": str(var),
         }
 
     def moved(self, text):
@@ -139,7 +143,9 @@ def start(stage, composed):
     """Everything the file describes, and a first look at the ERP, so that what is saved from now on is news."""
     stage.start("redis", composed.command("redis"), env=composed.env("redis"))
     stage.start("mail", composed.command("demo-mail"), env=composed.env("demo-mail"), cwd=PROJECT)
-    stage.wait("Redis and the catcher", lambda: answers(composed.redis) and answers(composed.mail), at_most_s=20)
+    stage.start("phone", composed.command("demo-phone"), env=composed.env("demo-phone"), cwd=PROJECT)
+    ports = (composed.redis, composed.mail, composed.phone)
+    stage.wait("Redis and the catchers", lambda: all(map(answers, ports)), at_most_s=20)
     stage.run("first-look", ["python", "-m", "emailketing", "sweep"], env=composed.env("worker"))
     airflow = LocalAirflow(stage, {}, env=composed.env("init"))
     airflow.start(DAGS, components=list(components(composed, airflow)))

@@ -97,8 +97,13 @@ def definitions(engine, connection=None):
 
 
 def _sqlite(connection, name):
-    query = "SELECT sql FROM sqlite_master WHERE tbl_name = ? AND sql IS NOT NULL ORDER BY name"
-    return connection.exec_driver_sql(query, (name,)).scalars().all()
+    # Not the table's own SQL: what a migration adds stands behind the constraints there.
+    told = [connection.exec_driver_sql(f"PRAGMA {what}({name})").all() for what in ("table_xinfo", "foreign_key_list")]
+    indexes = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? ORDER BY name"
+    named = connection.exec_driver_sql(indexes, (name,)).all()
+    columns = [connection.exec_driver_sql(f"PRAGMA index_xinfo({index})").all() for index, _ in named]
+    constraints = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).scalar()
+    return [told, named, columns, sorted(re.findall(r"CONSTRAINT [^,\n]+", constraints))]
 
 
 def _mariadb(connection, name):

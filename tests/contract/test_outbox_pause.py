@@ -13,6 +13,8 @@ from alembic.script import ScriptDirectory
 from emailketing.model import Lane, State
 from emailketing.outbox import Failure, Outbox, Pause, Pausing, connect_outbox
 from emailketing.outbox.migrate import VERSION_TABLE, _config
+from emailketing.outbox.put import _birth, _content, _row
+from emailketing.outbox.schema import content, cursor, history, message
 from tests.letters import NOW, at, claim, letter, states
 
 
@@ -112,7 +114,8 @@ def test_an_outbox_of_the_first_version_keeps_its_messages(database_url):
         first.attributes["connection"] = connection
         command.upgrade(first, "0001")
     assert "outbox_pause" not in sa.inspect(engine).get_table_names()
-    outbox.put([letter("1")], {"purchase_order": NOW}, NOW)
+    with engine.execution_options(writes=True).begin() as connection:
+        _put_as_the_first_version(connection, letter("1"))
     outbox.migrate()
     with engine.connect() as connection:
         newest = ScriptDirectory.from_config(first).get_current_head()
@@ -122,6 +125,14 @@ def test_an_outbox_of_the_first_version_keeps_its_messages(database_url):
     assert len(claim(outbox)) == 1
     assert fail(outbox).failures == 1
     outbox.close()
+
+
+def _put_as_the_first_version(connection, given):
+    row = {name: value for name, value in _row(given.envelope.key, given, NOW).items() if name != "segments"}
+    (number,) = connection.execute(sa.insert(message).values(row)).inserted_primary_key
+    connection.execute(sa.insert(content), _content(number, given.frozen))
+    connection.execute(sa.insert(history), _birth(number, given.envelope, NOW))
+    connection.execute(sa.insert(cursor), {"mailing": "purchase_order", "position": NOW, "updated_at": NOW})
 
 
 @pytest.mark.parametrize(

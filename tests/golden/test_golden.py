@@ -11,6 +11,8 @@ import pypdf
 import yaml
 
 from emailketing.model import Recipient
+from emailketing.settings import PROJECT
+from tests.golden.conftest import HERE
 
 
 def test_the_case_gives_what_is_expected(case, renderer, request):
@@ -54,3 +56,17 @@ def write(case, files):
             path.unlink()
     for name, text in files.items():
         (case / name).write_text(text, encoding="utf-8")
+
+
+def test_every_mailing_s_golden_phone_message_fits_into_one(renderer):
+    for case in HERE.glob("*/*/phone.txt"):
+        message = case.read_text(encoding="utf-8").rstrip("\n")
+        assert message.isprintable(), case
+        assert "\u00a0" not in message, case
+        assert sum(2 if sign in "^{}\\[~]|€" else 1 for sign in message) <= 160, case
+
+
+def test_words_made_for_the_phone_cost_no_other_alphabet():
+    for path in (PROJECT / "include" / "templates").glob("*/words.*.yaml"):
+        words = yaml.safe_load(path.read_text(encoding="utf-8"))
+        assert all(text.isascii() for name, text in words.items() if name.startswith("short_")), path

@@ -167,7 +167,7 @@ def by_smtp(town, server, **login):
     def channel():
         return Smtp(connect, timeout_s=60, server=f"127.0.0.1:{server.port}", clock=town.clock)
 
-    return road.deliver(replace(town.carrier, channel=channel))
+    return road.deliver(replace(town.carrier, channels={"email": channel}))
 
 
 def test_a_null_where_the_template_needs_a_value_holds_its_message_and_names_the_column(town):

@@ -16,9 +16,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import Engine
 
-from demo import database, schema
+from demo import database, schema, words
 from demo.build import build
 from demo.generate import generate
+from demo.masters import EXPORT
 from demo.simulate import Abandoned, NothingOpen, Saved, Simulator
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -367,6 +368,60 @@ def test_a_fuelling_names_plate_litres_and_odometer_and_takes_from_stock(erp):
     assert line["odometer"] > vehicle["last_odometer"]
     with erp.connect() as connection:
         assert connection.execute(fuel).scalar_one() == before - line["litres"]
+
+
+def test_a_fuelled_vehicle_has_driven_what_such_a_vehicle_drives_with_its_fuel(erp):
+    simulator, distances = Simulator(erp, 4), {(make, model): km for make, model, _, km, _ in words.VEHICLES}
+    for vehicle in rows(erp, sa.select(schema.vehicles).limit(12)):
+        saved = simulator.save_fuelling(vehicle["id"])
+        joined = sa.select(schema.sale_lines).join(schema.sales).where(schema.sales.c.number == saved.document)
+        (line,) = rows(erp, joined)
+        driven = (line["odometer"] - vehicle["last_odometer"]) / float(line["litres"])
+        assert driven == pytest.approx(distances[vehicle["make"], vehicle["model"]], rel=0.2)
+
+
+def test_a_sale_over_the_counter_has_lines_from_stock_and_no_customer(erp):
+    simulator = Simulator(erp, 4)
+    for _ in range(12):
+        saved = simulator.save_sale(2)
+        (sale,) = rows(erp, sa.select(schema.sales).filter_by(number=saved.document))
+        sold = rows(erp, sa.select(schema.sale_lines).filter_by(sale_id=sale["id"]))
+        assert sum(line["amount"] for line in sold) == sale["total"] > 0
+        assert (sale["customer_id"], sale["branch_id"], sale["balance"]) == (None, 2, 0)
+    test_the_books_balance_in_the_database_too(erp)
+
+
+def test_a_document_may_carry_another_time_than_the_present(erp):
+    saved = Simulator(erp, 4).save_sale(1, at=datetime(2026, 11, 22, 11, 15, tzinfo=UTC))
+    (sale,) = rows(erp, sa.select(schema.sales).filter_by(number=saved.document))
+    assert sale["changed_at"] == datetime(2026, 11, 22, 8, 15)  # noqa: DTZ001 the company's time
+    assert sale["sold_on"] == date(2026, 11, 22)
+
+
+def test_a_till_may_be_counted_short(erp):
+    simulator = Simulator(erp, 4)
+    simulator.save_sale(1)
+    closed = simulator.save_cash_closing(1, difference=-20_000)
+    (till,) = rows(erp, sa.select(schema.cash_closings).filter_by(number=closed.document))
+    assert till["counted"] - till["expected"] == till["difference"] == -20_000
+    test_the_books_balance_in_the_database_too(erp)
+
+
+def test_a_changed_price_moves_by_a_few_per_cent_in_steps_of_its_currency(erp):
+    simulator = Simulator(erp, 4)
+    for price in rows(erp, sa.select(schema.prices).order_by(schema.prices.c.id.desc()).limit(8)):
+        simulator.change_record("prices", price["id"])
+        (changed,) = rows(erp, sa.select(schema.prices).filter_by(id=price["id"]))
+        assert price["price"] < changed["price"] < price["price"] * 2
+        assert changed["price"] - price["price"] >= (Decimal("0.05") if price["price_list_id"] == EXPORT else 50)
+
+
+def test_a_price_is_known_by_its_product(erp):
+    (price,) = rows(erp, sa.select(schema.prices).limit(1))
+    saved = Simulator(erp, 4).change_record("prices", price["id"])
+    (product,) = rows(erp, sa.select(schema.products).filter_by(id=price["product_id"]))
+    assert [entry["record"] for entry in rows(erp, sa.select(schema.audit_log))] == [product["description"]]
+    assert saved.document == product["description"]
 
 
 def test_a_silent_order_says_so_to_the_sweep(erp):

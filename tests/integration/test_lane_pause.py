@@ -244,7 +244,7 @@ def test_a_server_that_takes_fewer_connections_than_we_open_pauses_nothing(sqlit
         post.put(*FIFTY)
         first = First(clock=post.carrier.clock)
         spare = [first, first, Second(clock=post.carrier.clock, down="421 too many connections")]
-        post.carrier = replace(post.carrier, channel=spare.pop)
+        post.carrier = replace(post.carrier, channels={"email": spare.pop})
         done = post.deliver(connections=2)
         assert done.outcomes[Outcome.ACCEPTED] >= 40, "all but what the other one had in hand"
         assert "too many connections" in done.down

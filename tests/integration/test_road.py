@@ -266,7 +266,7 @@ def test_several_connections_send_everything_once(town):
     town.sweep()
     channels = [Memory(), Memory(), Memory()]
     spare = list(channels)
-    carrier = road.Carrier(town.outbox, spare.pop, BACKOFF, 2, 60, clock=town.clock)
+    carrier = road.Carrier(town.outbox, {"email": spare.pop}, BACKOFF, 2, 60, clock=town.clock)
     assert road.deliver(carrier, Lane.INSTANT, connections=3).outcomes == {Outcome.ACCEPTED: 12}
     sent = [one.message_id for channel in channels for one in channel.delivered]
     assert len(sent) == len(set(sent)) == 12
@@ -299,10 +299,10 @@ def test_whatever_a_row_brings_about_in_rendering_holds_its_own_message(town):
         def __init__(self, poison: str) -> None:
             self.poison = poison
 
-        def render(self, mailing, variables, recipient):
+        def render(self, mailing, variables, recipient, channel):
             if variables["document"] == self.poison:
                 raise RecursionError("too deep")
-            return town.sweeper.renderer.render(mailing, variables, recipient)
+            return town.sweeper.renderer.render(mailing, variables, recipient, channel)
 
     saved = [town.operator.save_purchase_order() for _ in range(2)]
     sweeper = road.Sweeper(**{**vars(town.sweeper), "renderer": Broken(saved[0].document)})

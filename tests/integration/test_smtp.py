@@ -19,6 +19,7 @@ from tests.smtp_servers import (
     RESET,
     TAKE_AND_STALL,
     Crawl,
+    Drip,
     ScriptedServer,
     Stall,
     free_port,
@@ -222,6 +223,31 @@ def test_an_answer_of_several_lines_becomes_one():
     with ScriptedServer({"rcpt": ["550-5.7.1 first\r\n550 5.7.1 second"]}) as server:
         channel = channel_to(server)
         assert deliver(channel).reason == "The server answered to RCPT TO: 550 5.7.1 first 5.7.1 second"
+        channel.close()
+
+
+@pytest.mark.parametrize(
+    "action", ["\r\n".join(["250-and more"] * 9000), "250 " + "x" * 99_000, Drip(0.1)], ids=["lines", "line", "drip"]
+)
+def test_an_answer_without_an_end_is_not_waited_for(action):
+    with ScriptedServer({"rcpt": [action]}) as server:
+        channel = channel_to(server, 0.4 if isinstance(action, Drip) else 5.0)
+        receipt = deliver(channel)
+        assert (receipt.outcome, receipt.server_failed) == (L, True)
+        assert len(receipt.reason) < 200
+        assert deliver(channel).outcome is A
+        assert server.connections == 2
+        channel.close()
+
+
+def test_a_server_that_falls_silent_on_a_used_line_is_given_up_and_not_asked_again_at_once():
+    with ScriptedServer({"mail": [None, Stall(3)]}) as server:
+        channel = channel_to(server, PATIENCE_S)
+        assert deliver(channel).outcome is A
+        receipt = deliver(channel)
+        assert (receipt.outcome, receipt.server_failed) == (L, True)
+        assert "timed out" in receipt.reason
+        assert server.connections == 1
         channel.close()
 
 

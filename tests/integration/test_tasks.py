@@ -35,12 +35,17 @@ def states():
     return [row.state for row in wiring.outbox().messages(Filter())]
 
 
+def told(sweep):
+    """How many messages a sweep put, by mailing, those with none left out."""
+    return {mailing: count for mailing, count in sweep.execute({}).items() if count}
+
+
 def test_a_sweep_sends_what_was_saved_and_a_repeated_one_nothing(desk, sweep):
     with desk.mail_server():
-        assert sweep.execute({}) == {"purchase_order": 0}
+        assert told(sweep) == {}
         desk.operator.save_purchase_order()
-        assert sweep.execute({}) == {"purchase_order": 1}
-        assert sweep.execute({}) == {"purchase_order": 0}
+        assert told(sweep) == {"purchase_order": 1}
+        assert told(sweep) == {}
     assert len(read_log(desk.log)[0]) == 1
 
 
@@ -62,7 +67,7 @@ def test_a_broken_template_fails_the_run_once_and_is_mended_by_the_next(desk, sw
         desk.operator.save_purchase_order()
         with pytest.raises(AirflowFailException, match=r"text\.txt\.j2:"):
             sweep.execute({})
-        assert sweep.execute({}) == {"purchase_order": 0}  # held still, and told already
+        assert told(sweep) == {}  # held still, and told already
         desk.mend("templates/purchase_order/text.txt.j2", "{{ company.nam }}", "{{ company.name }}")
         sweep.execute({})
     assert states() == [State.ACCEPTED]
@@ -71,7 +76,7 @@ def test_a_broken_template_fails_the_run_once_and_is_mended_by_the_next(desk, sw
 def test_the_outbox_task_tells_that_the_server_is_down_and_sends_when_it_is_back(desk, sweep):
     sweep.execute({})
     desk.operator.save_purchase_order()
-    assert sweep.execute({}) == {"purchase_order": 1}  # the sweep's work is done; the mail waits
+    assert told(sweep) == {"purchase_order": 1}  # the sweep's work is done; the mail waits
     assert states() == [State.QUEUED]
     with pytest.raises(ChannelDown, match="nothing listens there"):
         tasks.tend_outbox.function()

@@ -56,6 +56,21 @@ def test_values_are_escaped_in_html_and_left_alone_in_text(order):
     assert content.text == "<b>&{{ 1 }}\n"
 
 
+def test_a_macro_of_a_file_of_any_name_is_escaped_in_html(write):
+    macro = "{% macro shown(x) %}{{ x }}{% endmacro %}"
+    body = "<p>{% from 'order/macros.j2' import shown %}{{ shown(x) }}</p>"
+    files = {"order/macros.j2": macro, "order/body.html.j2": body, "order/subject.txt.j2": "S"}
+    content = write(files).render("order", {"x": "<b>"}, ANA)
+    assert "<p>&lt;b&gt;</p>" in content.html
+
+
+def test_the_check_refuses_text_that_would_stand_in_html_without_being_escaped(order):
+    body = "\n{% from 'order/subject.txt.j2' import shown %}{{ shown('x') }}"
+    (error,) = order(body__html=body, subject__txt="{% macro shown(x) %}{{ x }}{% endmacro %}S").check("order")
+    assert (Path(error.path).name, error.line) == ("body.html.j2", 2)
+    assert "without being escaped" in str(error)
+
+
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [

@@ -1,3 +1,4 @@
+import itertools
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -10,13 +11,16 @@ from emailketing.render.formats import (
     Formats,
     Unformattable,
     cleaned,
+    less,
     link,
     locale_for,
     mailto,
     one_line,
     or_dash,
     places,
+    shares,
     shortened,
+    summed,
     tel,
 )
 
@@ -52,6 +56,74 @@ def test_what_is_no_number_is_refused(value):
 def test_an_amount_without_a_currency_is_refused(currency):
     with pytest.raises(Unformattable, match="currency code"):
         ES.money(1, currency)
+
+
+@pytest.mark.parametrize(
+    ("value", "spanish", "english"),
+    [
+        (0, "cero", "zero"),
+        ("1", "uno", "one"),
+        (21, "veintiuno", "twenty-one"),
+        (101, "ciento uno", "one hundred and one"),
+        (1_000, "mil", "one thousand"),
+        (21_021, "veintiún mil veintiuno", "twenty-one thousand and twenty-one"),
+        (31_101, "treinta y un mil ciento uno", "thirty-one thousand, one hundred and one"),
+        (1_000_000, "un millón", "one million"),
+        (21_000_000, "veintiún millones", "twenty-one million"),
+        (501_000_001, "quinientos un millones uno", "five hundred and one million and one"),
+        (
+            Decimal("12450000.00"),
+            "doce millones cuatrocientos cincuenta mil",
+            "twelve million, four hundred and fifty thousand",
+        ),
+        (1_001_000_000, "mil un millones", "one billion, one million"),
+        (10**12, "un billón", "one trillion"),
+        (-12, "menos doce", "minus twelve"),
+        ("-0.4", "cero", "zero"),
+        ("999999.5", "un millón", "one million"),
+    ],
+)
+def test_guaranies_in_words(value, spanish, english):
+    assert ES.in_words(value, "PYG") == f"guaraníes {spanish}"
+    assert EN.in_words(value, "pyg") == f"guaranies {english}"
+
+
+@pytest.mark.parametrize(
+    ("value", "spanish", "english"),
+    [
+        (
+            "1234.5",
+            "mil doscientos treinta y cuatro con 50/100",
+            "one thousand, two hundred and thirty-four and 50/100",
+        ),
+        (0, "cero con 00/100", "zero and 00/100"),
+        (Decimal("-0.07"), "menos cero con 07/100", "minus zero and 07/100"),
+        ("9.995", "diez con 00/100", "ten and 00/100"),
+        (21000.01, "veintiún mil con 01/100", "twenty-one thousand and 01/100"),
+    ],
+)
+def test_dollars_in_words_have_their_cents(value, spanish, english):
+    assert ES.in_words(value, "USD") == f"dólares americanos {spanish}"
+    assert EN.in_words(value, "USD") == f"US dollars {english}"
+
+
+@given(st.integers(min_value=-(10**18), max_value=10**18))
+def test_before_a_noun_one_is_never_written_in_full(amount):
+    words = ES.in_words(amount, "PYG").split()
+    assert not any(one.endswith("uno") and "mil" in noun for one, noun in itertools.pairwise(words))
+
+
+def test_what_has_no_words_is_refused():
+    with pytest.raises(Unformattable, match="too large"):
+        ES.in_words(10**27, "PYG")
+    with pytest.raises(Unformattable, match="more digits"):
+        ES.in_words("1E+40", "PYG")
+    with pytest.raises(Unformattable, match="in the language 'gn'"):
+        Formats(locale_for("gn", "PY"), ASUNCION).in_words(5, "PYG")
+    with pytest.raises(Unformattable, match="NULL"):
+        ES.in_words(None, "PYG")
+    assert Formats(locale_for("pt", "BR"), ASUNCION).in_words(5, "BRL") == "Reais brasileiros cinco e 00/100"
+    assert Formats(locale_for("es", "CL"), ASUNCION).in_words(5, "KWD") == "dinares kuwaitíes cinco con 000/1000"
 
 
 def test_numbers_quantities_and_percentages_follow_the_language():
@@ -135,3 +207,27 @@ def test_short_forms():
     assert (or_dash(None), or_dash("  "), or_dash(0)) == ("–", "–", 0)
     assert shortened("Orden número cuatro mil quinientos doce", 20) == "Orden número cuatro…"
     assert shortened("corta", 20) == "corta"
+
+
+def test_a_difference_says_by_its_sign_which_way_it_goes():
+    assert ES.signed_money(-20000, "PYG") == "Gs.\xa0−20.000"
+    assert EN.signed_money("5", "USD") == "US$\xa0+5.00"
+    assert [ES.signed_amount(value, "PYG") for value in (Decimal("-0.4"), 0, "0.5")] == ["0", "0", "+1"]
+
+
+def test_a_part_of_a_whole_is_a_percentage_and_of_nothing_a_dash():
+    assert ES.percent_of(45, "100") == "45\xa0%"
+    assert ES.percent_of("1", 3, 1) == "33,3\xa0%"
+    assert ES.percent_of(5, 0) == "–"
+
+
+def test_a_sum_is_exact():
+    assert summed(["0.1", 0.2, Decimal("0.3"), 4]) == Decimal("4.6")
+    assert summed([]) == 0
+    assert less("0.3", 0.1) == Decimal("0.2")
+
+
+def test_bars_are_as_long_as_their_values_and_never_vanish():
+    assert shares([200, "100", 1, 0, -50.0]) == [100, 50, 1, 0, -25]
+    assert shares([0, 0]) == [0, 0]
+    assert shares([]) == []

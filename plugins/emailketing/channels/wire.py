@@ -20,6 +20,7 @@ from __future__ import annotations
 from binascii import b2a_base64, b2a_qp
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC
 from email.utils import format_datetime
 from functools import lru_cache
@@ -29,7 +30,7 @@ from typing import NamedTuple
 
 from emailketing.channels import headers
 from emailketing.errors import SettingsError
-from emailketing.model import Attachment, Content, Envelope, Frozen, Sender, message_id
+from emailketing.model import Attachment, Content, Envelope, Frozen, Recipient, Sender, message_id
 
 _QP_LITERAL = bytes(range(32, 127)) + b"\t\r\n"
 
@@ -42,14 +43,15 @@ class _Blob(NamedTuple):
 _Part = list[bytes | _Blob]
 
 
-def compose(envelope: Envelope, content: Content, sender: Sender) -> Frozen:
+def compose(envelope: Envelope, content: Content, sender: Sender, to: Recipient | None = None) -> Frozen:
     """The frozen bytes of one message to one recipient; the same arguments give the same bytes.
 
+    `to` stands in its head where that is not the envelope's recipient, such as a gateway that hands the text on.
     Raises SettingsError when the sender's own address cannot be written. A recipient's address that cannot be written
     is shown as an empty group in To, and the channel refuses the message at delivery with the reason.
     """
     key = envelope.key
-    head = _head(envelope, content, sender, key)
+    head = _head(replace(envelope, recipient=to) if to else envelope, content, sender, key)
     return _frozen([head.encode(), *_body(content, sha256(key.encode()).hexdigest()[:24])])
 
 

@@ -2,8 +2,8 @@
 
 `Outbox` is all that the rest of the house uses. Behind it: `schema` (the tables), `changes` (how a state changes),
 `put`, `claim` and `step` (the road), `epochs` (where a mailing stands in the ERP's time), `pause` (lanes whose server
-is down), `upkeep` (rescue, expiry, pruning), `people` (what a person may do), `reading`, `database` (transactions on
-SQLite, PostgreSQL and MariaDB) and `migrations`.
+is down), `upkeep` (rescue, expiry, pruning), `people` (what a person may do), `subscribing` (who gets what), `reading`,
+`database` (transactions on SQLite, PostgreSQL and MariaDB) and `migrations`.
 """
 
 from emailketing.outbox.backoff import Backoff, Settlement
@@ -12,10 +12,11 @@ from emailketing.outbox.ledger import Outbox
 from emailketing.outbox.pause import Failure, Pause, Pausing
 from emailketing.outbox.people import Verdict
 from emailketing.outbox.put import Put
-from emailketing.outbox.reading import Entry, Filter, Row, Told
+from emailketing.outbox.reading import Addressed, Entry, Filter, Row, Told
 from emailketing.outbox.upkeep import Pruned, Rescued
 
 __all__ = [
+    "Addressed",
     "Backoff",
     "Entry",
     "Failure",

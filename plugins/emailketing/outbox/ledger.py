@@ -8,8 +8,8 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from emailketing.model import Claim, Epoch, Frozen, Lane, Message, State, Telling
-from emailketing.outbox import epochs, pause, people, reading, upkeep
+from emailketing.model import Claim, Epoch, Frozen, Lane, Message, State, Subscribed, Subscription, Telling
+from emailketing.outbox import epochs, pause, people, reading, subscribing, upkeep
 from emailketing.outbox.backoff import Settlement
 from emailketing.outbox.claim import bytes_of, lease
 from emailketing.outbox.database import Database, connect_outbox
@@ -17,7 +17,7 @@ from emailketing.outbox.migrate import migrate
 from emailketing.outbox.pause import Failure, Pause, Wait
 from emailketing.outbox.people import Verdict
 from emailketing.outbox.put import Put, fill, put, start
-from emailketing.outbox.reading import Entry, Filter, Leased, Row, Told, Unrendered
+from emailketing.outbox.reading import Addressed, Entry, Filter, Leased, Row, Told, Unrendered
 from emailketing.outbox.step import Stepper
 from emailketing.outbox.upkeep import Pruned, Rescued, until_none
 
@@ -76,8 +76,12 @@ class Outbox:
 
     def baseline(self, mailing: str, candidates: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
         """Those (document, version) of `candidates` that stood in the ERP before the mailing's first look."""
+        return set(self.history_of(mailing, candidates))
+
+    def history_of(self, mailing: str, candidates: Iterable[tuple[str, str]]) -> dict[tuple[str, str], datetime]:
+        """Those (document, version) of `candidates` that are history, each with the time of the look that found it."""
         candidates = list(candidates)
-        return self._database.read(partial(reading.in_baseline, mailing=mailing, candidates=candidates))
+        return self._database.read(partial(reading.history_of, mailing=mailing, candidates=candidates))
 
     def put(self, messages: Sequence[Message], cursors: Mapping[str, datetime], now: datetime) -> Put:
         """Insert the messages whose keys are new and move the cursors forward (never backward), in one transaction.
@@ -86,10 +90,17 @@ class Outbox:
         """
         return self._database.write(partial(put, messages=messages, cursors=cursors, now=now))
 
-    def addressed(self, documents: Iterable[str]) -> set[str]:
-        """Those of `documents` (see `model.document_of`) that have any message but an unaddressed one."""
+    def addressed(self, documents: Iterable[str]) -> Addressed:
+        """Of `documents` (see `model.version_of`), those that have any message but an unaddressed one."""
         documents = list(documents)
-        return self._database.read(partial(reading.addressed, documents=documents)) if documents else set()
+        return self._database.read(partial(reading.addressed, documents=documents)) if documents else Addressed()
+
+    def pass_over(self, mailing: str, seen: Iterable[tuple[str, str]], now: datetime) -> int:
+        """Make each (document, version) of `seen` history, as a first look does; how many were not yet."""
+        seen = set(seen)
+        if new := seen - self.baseline(mailing, seen):
+            self._database.write(partial(subscribing.pass_over, mailing=mailing, seen=new, now=now))
+        return len(new)
 
     # What the sweep asks and does where the ERP's time goes back
 
@@ -239,6 +250,33 @@ class Outbox:
     def settle_unknown(self, key: str, verdict: Verdict, by: str, why: str, now: datetime) -> None:
         """Settle a message of which nobody knows whether it arrived: it was sent, is to be resent, or dropped."""
         self._database.write(partial(people.settle_unknown, key=key, verdict=verdict, by=by, why=why, now=now))
+
+    # What people set about who gets what
+
+    def subscribed(self) -> Subscribed:
+        """All that was set about who gets what."""
+        return self._database.read(subscribing.subscribed)
+
+    def subscribe(self, subscription: Subscription, by: str, now: datetime) -> None:
+        """Set what an address gets of a mailing by a channel, in the place of what was set before."""
+        self._database.write(partial(subscribing.subscribe, given=subscription, by=by, now=now))
+
+    def unsubscribe(self, mailing: str, channel: str, address: str) -> bool:
+        """Forget what was set of an address, so that the file holds again; False when nothing was."""
+        gone = partial(subscribing.unsubscribe, mailing=mailing, channel=channel, address=address)
+        return self._database.write(gone)
+
+    def switch(self, mailing: str, on: bool, by: str, now: datetime) -> None:
+        """Switch a mailing on or off as a whole."""
+        self._database.write(partial(subscribing.switch_mailing, mailing=mailing, on=on, by=by, now=now))
+
+    def provision(self) -> str | None:
+        """The text of include/subscriptions.yaml when it could be read last."""
+        return self._database.read(subscribing.provision)
+
+    def provide(self, text: str, now: datetime) -> None:
+        """Keep the text of include/subscriptions.yaml."""
+        self._database.write(partial(subscribing.provide, text=text, now=now))
 
     # What anybody may look at
 

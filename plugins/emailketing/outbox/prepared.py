@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,17 +23,16 @@ class Prepared:
     def __init__(self, statement: sa.ClauseElement, dialect: sa.Dialect) -> None:
         compiled: Any = statement.compile(dialect=dialect)
         names: Mapping[sa.BindParameter[Any], str] = compiled.bind_names
-        processors = {name: _processor(bind.type, dialect) for bind, name in names.items()}
         self._sql: str = compiled.string
-        self._order: list[str] | None = compiled.positiontup
+        self._order: Sequence[str] | None = compiled.positiontup
+        self._given = [(name, _processor(bind.type, dialect)) for bind, name in names.items() if bind.required]
         self._constants = {name: bind.effective_value for bind, name in names.items() if not bind.required}
-        self._processors = [(name, processor) for name, processor in processors.items() if processor]
 
     def run(self, cursor: Any, parameters: Mapping[str, Any]) -> int:
         """Execute it on a cursor of the driver; how many rows it changed. Parameters of other names are ignored."""
-        values = {**self._constants, **parameters}
-        for name, processor in self._processors:
-            values[name] = processor(values[name])
+        values = self._constants.copy()
+        for name, processor in self._given:
+            values[name] = processor(parameters[name]) if processor else parameters[name]
         cursor.execute(self._sql, values if self._order is None else [values[name] for name in self._order])
         return int(cursor.rowcount)
 
@@ -43,6 +43,7 @@ def _processor(kind: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> Processor
     return kind.dialect_impl(dialect).bind_processor(dialect)
 
 
+@lru_cache(maxsize=16)  # a step writes the same few moments into many columns
 def _sqlite_time(moment: datetime | None) -> str | None:
     if moment is None:
         return None

@@ -15,7 +15,7 @@ from emailketing.model import Envelope, Epoch, Frozen, Message, State, chunks
 from emailketing.outbox.changes import Move, move, remember, told
 from emailketing.outbox.epochs import begin
 from emailketing.outbox.fit import clipped, identity, storable
-from emailketing.outbox.schema import WIDTHS, attachment, baseline, blob, content, cursor, history, message
+from emailketing.outbox.schema import WIDTHS, attachment, baseline, blob, content, cursor, history, meant, message
 
 CHUNK = 500  # rows in hand at once
 
@@ -99,7 +99,7 @@ def fill(connection: sa.Connection, given: Message, now: datetime) -> str:
     _put_blobs(connection, [given], now)
     _insert(connection, content, [_content(number, given.frozen)])
     _insert(connection, attachment, list(_attachments(number, given.frozen)))
-    columns = {name: _row(key, given, now)[name] for name in ("sender", "subject", "message_id")}
+    columns = {name: _row(key, given, now)[name] for name in ("sender", "subject", "message_id", "segments")}
     move(
         connection,
         [Move(number, key, State.HELD, State.QUEUED, now, "rendered", "", columns | {"next_attempt_at": now})],
@@ -151,6 +151,7 @@ def _put_messages(connection: sa.Connection, chunk: Mapping[str, Message], now: 
     connection.execute(_insert_new(connection.dialect.name), [_row(key, each, now) for key, each in chunk.items()])
     born = {key: (number, chunk[key]) for number, key in connection.execute(_NEWBORN, {"keys": list(chunk)})}
     frozen = [(number, each.frozen) for number, each in born.values() if each.frozen]
+    _insert(connection, meant, [row for number, each in born.values() for row in _meant(number, each.envelope)])
     _insert(connection, content, [_content(number, bytes_) for number, bytes_ in frozen])
     _insert(connection, attachment, [row for number, bytes_ in frozen for row in _attachments(number, bytes_)])
     remember(connection, [_birth(number, each.envelope, now) for number, each in born.values()])
@@ -214,6 +215,7 @@ def _row(key: str, given: Message, now: datetime) -> dict[str, Any]:
         "next_attempt_at": due,
         "expires_at": envelope.expires_at,
         "updated_at": now,
+        "segments": given.frozen.segments if given.frozen else None,
     }
 
 
@@ -227,8 +229,13 @@ def _attachments(number: int, frozen: Frozen) -> Iterable[dict[str, Any]]:
         yield {"message": number, "position": position, "offset_in_wire": offset, "sha256": digest}
 
 
+def _meant(number: int, envelope: Envelope) -> Iterable[dict[str, Any]]:
+    if envelope.because:
+        yield {"message": number, "because": clipped(envelope.because, 300)}
+
+
 def _birth(number: int, envelope: Envelope, now: datetime) -> dict[str, Any]:
-    return told(number, now, None, envelope.state, "put", envelope.reason)
+    return told(number, now, None, envelope.state, "put", envelope.reason or envelope.because)
 
 
 def _position(connection: sa.Connection, mailing: str) -> datetime | None:

@@ -21,10 +21,11 @@ from emailketing.model import (
     chunks,
     document_of,
     message_key,
+    version_of,
 )
 from emailketing.outbox.claim import frozen_by_id
 from emailketing.outbox.fit import identity
-from emailketing.outbox.schema import WIDTHS, baseline, content, cursor, history, message, standing
+from emailketing.outbox.schema import WIDTHS, baseline, content, cursor, history, meant, message, standing
 
 CHUNK = 500
 
@@ -59,6 +60,7 @@ class Row:
     lease_until: datetime | None
     accepted_at: datetime | None
     updated_at: datetime
+    segments: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +111,20 @@ def known(connection: sa.Connection, keys: Iterable[str]) -> set[str]:
     return {stored[key] for key in found}
 
 
-def in_baseline(connection: sa.Connection, mailing: str, candidates: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Those (document, version) of `candidates` that stood in the ERP at the mailing's first look."""
+def history_of(
+    connection: sa.Connection, mailing: str, candidates: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], datetime]:
+    """Those (document, version) of `candidates` that are history, each with the time of the look that found it."""
     stored = {(identity("document", one), identity("version", two)): (one, two) for one, two in candidates}
-    found = set[tuple[str, str]]()
+    found: dict[tuple[str, str], datetime] = {}
     for chunk in chunks(sorted({document for document, _ in stored}), CHUNK):
         rows = connection.execute(
-            sa.select(baseline.c.document, baseline.c.version).where(
+            sa.select(baseline.c.document, baseline.c.version, baseline.c.seen_at).where(
                 baseline.c.mailing == identity("mailing", mailing), baseline.c.document.in_(chunk)
             )
         )
-        found.update((row.document, row.version) for row in rows)
-    return {pair for key, pair in stored.items() if key in found}
+        found.update({(row.document, row.version): row.seen_at for row in rows})
+    return {pair: found[key] for key, pair in stored.items() if key in found}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +158,27 @@ def unrendered(connection: sa.Connection, mailing: str, after: int) -> list[Unre
     return [Unrendered(row.id, _envelope(_row(row))) for row in connection.execute(query)]
 
 
-def addressed(connection: sa.Connection, documents: Iterable[str]) -> set[str]:
-    """Those of `documents` (the beginnings of keys, see `model.document_of`) that are addressed to somebody."""
-    found = set[str]()
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """Which documents were told to somebody, whatever became of it; who had no usable address does not count.
+
+    `by_row` are those (see `model.document_of`) of which somebody was told whom the row itself names; `at_all` those
+    (see `model.version_of`) of which anybody was, by any channel.
+    """
+
+    by_row: frozenset[str] = frozenset()
+    at_all: frozenset[str] = frozenset()
+
+
+def addressed(connection: sa.Connection, documents: Iterable[str]) -> Addressed:
+    """Of `documents` (the beginnings of keys, see `model.version_of`), those that are addressed to somebody."""
+    by_row, at_all = set[str](), set[str]()
     for bounds in _bounds(documents):
-        found.update(document_of(key) for key in connection.execute(_addressed(), bounds).scalars())
-    return found
+        for key, because in connection.execute(_addressed(), bounds):
+            at_all.add(version_of(key))
+            if because is None:
+                by_row.add(document_of(key))
+    return Addressed(frozenset(by_row), frozenset(at_all))
 
 
 def tellings(connection: sa.Connection, versions: Iterable[str]) -> dict[str, list[Telling]]:
@@ -167,8 +186,7 @@ def tellings(connection: sa.Connection, versions: Iterable[str]) -> dict[str, li
     found: dict[str, list[Telling]] = {}
     for bounds in _bounds(versions):
         for key, event_at, created_at in connection.execute(_tellings(), bounds):
-            version = document_of(key).rpartition(":")[0]
-            found.setdefault(version, []).append(Telling(event_at, created_at))
+            found.setdefault(version_of(key), []).append(Telling(event_at, created_at))
     return found
 
 
@@ -204,7 +222,8 @@ _BOUNDS = (("from", ":"), ("to", ";"))  # ; follows :
 
 @cache
 def _addressed() -> sa.Select[Any]:
-    return sa.select(message.c.key).where(_in_ranges(), message.c.state != State.UNADDRESSED.value)
+    query = sa.select(message.c.key, meant.c.because).join(meant, meant.c.message == message.c.id, isouter=True)
+    return query.where(_in_ranges(), message.c.state != State.UNADDRESSED.value)
 
 
 @cache

@@ -71,6 +71,8 @@ _LOCAL = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 _ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # only INTEGER numbers itself in SQLite
 _BYTES = sa.LargeBinary().with_variant(mysql.LONGBLOB, "mysql", "mariadb")
 _SHA256 = sa.String(64)
+_LONG_TEXT = sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
+_JSON = sa.JSON(none_as_null=True)
 
 WIDTHS = {"key": 700, "mailing": 100, "document": 300, "version": 200, "address": 320}
 MARIADB: Mapping[str, Any] = {
@@ -145,6 +147,7 @@ message = sa.Table(
     sa.Column("lease_until", Utc, comment="in hand until then; later its owner counts as dead"),
     sa.Column("accepted_at", Utc, comment="when the server answered that it took the message"),
     sa.Column("updated_at", Utc, nullable=False, comment="the last change of state"),
+    sa.Column("segments", sa.Integer, comment="text messages that the phone network makes of it; NULL: no text"),
     sa.UniqueConstraint("key"),
     comment="One mailing to one recipient by one channel.",
     **MARIADB,
@@ -265,5 +268,52 @@ pause = sa.Table(
     sa.Column("paused_until", Utc, comment="nothing is sent before; then one message is tried. NULL: not paused"),
     sa.Column("reason", sa.String(1000), nullable=False, comment="the last failure, in words"),
     comment="Lanes whose server failed as a whole when it was last used; an open lane has no row.",
+    **MARIADB,
+)
+
+meant = sa.Table(
+    "outbox_meant",
+    metadata,
+    _message_id(primary=True),
+    sa.Column("because", sa.String(300), nullable=False, comment="which copy or subscription, and where it stands"),
+    comment="Messages to people whom not the document's row names, but a copy or a subscription.",
+    **MARIADB,
+)
+
+subscription = sa.Table(
+    "outbox_subscription",
+    metadata,
+    sa.Column("mailing", _text(WIDTHS["mailing"]), primary_key=True),
+    sa.Column("channel", _text(30), primary_key=True),
+    sa.Column("address", _text(WIDTHS["address"]), primary_key=True),
+    sa.Column("name", sa.String(300), nullable=False),
+    sa.Column("language", sa.String(35), nullable=False),
+    sa.Column("is_on", sa.Boolean, nullable=False, comment="false: nothing goes there, whatever the file says"),
+    sa.Column("filter", _JSON, comment="which documents, as `where` in the file; NULL: this row only switches"),
+    sa.Column("options", _JSON, nullable=False, comment="for those who know them"),
+    sa.Column("changed_at", Utc, nullable=False),
+    sa.Column("changed_by", sa.String(100), nullable=False),
+    comment="Who gets which mailing; a row takes the place of what include/subscriptions.yaml says of the same three.",
+    **MARIADB,
+)
+
+switch = sa.Table(
+    "outbox_switch",
+    metadata,
+    sa.Column("mailing", _text(WIDTHS["mailing"]), primary_key=True),
+    sa.Column("is_on", sa.Boolean, nullable=False),
+    sa.Column("changed_at", Utc, nullable=False),
+    sa.Column("changed_by", sa.String(100), nullable=False),
+    comment="Mailings that a person switched on or off; wins over include/subscriptions.yaml.",
+    **MARIADB,
+)
+
+provision = sa.Table(
+    "outbox_provision",
+    metadata,
+    sa.Column("name", _text(100), primary_key=True),
+    sa.Column("text", _LONG_TEXT, nullable=False),
+    sa.Column("read_at", Utc, nullable=False),
+    comment="What include/subscriptions.yaml said when it could be read last; holds while it cannot be.",
     **MARIADB,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,26 @@ def problems(folder: Folder, include: Path, environment: Environment, company: s
     return found
 
 
+def unsaid(folder: Folder, channels: Collection[str]) -> list[TemplateError]:
+    """The channels to which a mailing has nothing to say, one error each."""
+    there = _parts(folder)
+    found = []
+    if "phone" in channels and "phone" not in there:
+        found.append(
+            _missing(folder, "no text for the phone", "Write phone.txt.j2, or take 'phone' from its channels.")
+        )
+    if "email" in channels and "phone" in there and not there & {"body", "text"}:
+        hint = "Write body.html.j2 or text.txt.j2, or take 'email' from its channels."
+        found.append(_missing(folder, "nothing to read in an e-mail", hint))
+    return found
+
+
+def _parts(folder: Folder) -> set[str]:
+    return {path.name.partition(".")[0] for path in folder.files()}
+
+
 def _missing_parts(folder: Folder) -> list[TemplateError]:
-    there = {path.name.partition(".")[0] for path in folder.files()}
+    there = _parts(folder)
     found = []
     if not there & {"body", "text", "phone"}:
         found.append(_missing(folder, "nothing to read", "Write body.html.j2, text.txt.j2 or phone.txt.j2."))
@@ -67,6 +85,11 @@ def _template_there(path: Path, node: Any, environment: Environment) -> Iterator
     known = environment.list_templates()
     if isinstance(name, str) and name not in known:
         yield TemplateError(f"There is no template {name!r}.", path=path, line=node.lineno, hint=nearest(name, known))
+    if isinstance(name, str) and name.endswith(".txt.j2") and not path.name.endswith(".txt.j2"):
+        message = f"{name!r} is plain text; what it gives would stand in the HTML without being escaped."
+        yield TemplateError(
+            message, path=path, line=node.lineno, hint="Put what both use into a file of type .html.j2."
+        )
 
 
 def _picture_there(path: Path, call: nodes.Call, include: Path) -> Iterator[TemplateError]:

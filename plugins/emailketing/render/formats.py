@@ -6,6 +6,7 @@ dates. A NULL is never guessed at: filters raise `Unformattable`, and a template
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -17,13 +18,26 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime
-from babel.numbers import NumberPattern, get_currency_precision, get_currency_symbol, parse_pattern
+from babel.numbers import (
+    NumberPattern,
+    get_currency_name,
+    get_currency_precision,
+    get_currency_symbol,
+    parse_pattern,
+)
 from jinja2 import Undefined
+from num2words import num2words
 
 NBSP = "\u00a0"
 
 #: CLDR writes USD as "USD" in some Spanish territories and as a bare "$", which is a peso to many, in English.
 SYMBOLS = {"USD": "US$"}
+
+#: Currencies in words as documents of payment name them, where CLDR has another name ("guaraníes paraguayos").
+CURRENCY_NAMES = {("es", "PYG"): "guaraníes", ("es", "USD"): "dólares americanos", ("en", "PYG"): "guaranies"}
+
+#: The word between whole units and hundredths.
+_AND = {"es": "con", "en": "and", "pt": "e"}
 
 #: Schemes that a link of a mail may have.
 LINKS = frozenset({"http", "https", "mailto", "tel"})
@@ -139,6 +153,23 @@ def among(values: Iterable[Any]) -> list[Any]:
     return [value for value in values if value is not None and str(value).strip()]
 
 
+def summed(values: Iterable[Any]) -> Decimal:
+    """The exact sum of numbers; 0 of none."""
+    return sum((decimal_of(value) for value in values), Decimal(0))
+
+
+def less(value: Any, other: Any) -> Decimal:
+    """The exact difference of two numbers."""
+    return decimal_of(value) - decimal_of(other)
+
+
+def shares(values: Iterable[Any]) -> list[int]:
+    """How long the bars of some values are, in whole per cent of the longest; a bar of something is never nothing."""
+    numbers = [decimal_of(value) for value in values]
+    longest = max(map(abs, numbers), default=Decimal(0)) or Decimal(1)
+    return [(max(1, round(abs(each) * 100 / longest)) if each else 0) * (-1 if each < 0 else 1) for each in numbers]
+
+
 @dataclass(frozen=True)
 class Formats:
     """The filters for one locale. `timezone` is the zone in which aware times are shown."""
@@ -160,6 +191,17 @@ class Formats:
         places = currency_places(currency)
         return self._decimal(value, places, places + more)
 
+    def in_words(self, value: Any, currency: str) -> str:
+        """An amount as cheques state it: 'guaraníes doce millones', 'dólares americanos cinco con 50/100'."""
+        code, language = _code(currency), self.locale.language
+        places = currency_places(code)
+        number = _rounded(decimal_of(value), places)
+        whole, rest = divmod(abs(int(number.scaleb(places))), 10**places)
+        name = CURRENCY_NAMES.get((language, code)) or get_currency_name(code, 2, self.locale)
+        minus = _spelled(-1, language).removesuffix(_spelled(1, language)) if number < 0 else ""
+        hundredths = f" {_AND.get(language, '')} {rest:0{places}}/{10**places}" if places else ""
+        return " ".join(f"{name} {minus}{_spelled(whole, language)}{hundredths}".split())
+
     def number(self, value: Any, decimals: int | None = None) -> str:
         """A number with the locale's separators and exactly `decimals` places, or up to six where none are asked."""
         return self._decimal(value, decimals or 0, 6 if decimals is None else decimals)
@@ -175,6 +217,21 @@ class Formats:
         places = pattern.replace("#,##0", "#,##0." + "0" * decimals) if decimals else pattern
         ratio = _rounded(decimal_of(value), decimals) / 100
         return str(_pattern(places).apply(ratio, self.locale, decimal_quantization=False))
+
+    def percent_of(self, value: Any, whole: Any, decimals: int = 0) -> str:
+        """What part of `whole` a value is: '45 %'; a dash where the whole is nothing."""
+        base = decimal_of(whole)
+        return self.percent(decimal_of(value) * 100 / base, decimals) if base else or_dash(None)
+
+    def signed_money(self, value: Any, currency: str) -> str:
+        """A difference with its sign and currency: 'Gs. −20.000'."""
+        return f"{self.sign(currency)}{NBSP}{self.signed_amount(value, currency)}"
+
+    def signed_amount(self, value: Any, currency: str) -> str:
+        """A difference with its sign: '−20.000', '+5.000', '0'."""
+        number = _rounded(decimal_of(value), currency_places(currency))
+        mark = "−" if number < 0 else "+" if number else ""
+        return f"{mark}{self.amount(abs(number), currency)}"
 
     def date(self, value: Any) -> str:
         """A date in its middle form: '22 nov 2026'."""
@@ -195,13 +252,29 @@ class Formats:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """All filters by the names under which templates know them."""
-        own = {name: getattr(self, name) for name in ("money", "sign", "amount", "number", "quantity", "percent")}
-        dates = {name: getattr(self, name) for name in ("date", "long_date", "datetime")}
-        plain = (or_dash, one_line, shortened, mailto, tel, link, among, places, currency_places)
-        return {**own, **dates, **{each.__name__: each for each in plain}}
+        numbers = (self.money, self.sign, self.amount, self.in_words, self.number, self.quantity, self.percent)
+        parts = (self.percent_of, self.signed_money, self.signed_amount)
+        dates = (self.date, self.long_date, self.datetime)
+        plain = (or_dash, one_line, shortened, mailto, tel, link, among, places, currency_places, summed, less, shares)
+        return {each.__name__: each for each in (*numbers, *parts, *dates, *plain)}
 
     def _decimal(self, value: Any, least: int, most: int) -> str:
         return _written(_rounded(decimal_of(value), most), least, most, self.locale)
+
+
+def _spelled(number: int, language: str) -> str:
+    """A whole number in words. Raises Unformattable where the language has no words for it."""
+    try:
+        words = str(num2words(number, lang=language))
+    except NotImplementedError:
+        raise Unformattable(f"amounts cannot be written in words in the language {language!r}") from None
+    except OverflowError:
+        raise Unformattable(f"{number} is too large to be written in words") from None
+    # num2words says "veintiuno mil"; before a noun the word is "un".
+    return _ONE.sub(lambda match: "veintiún" if match[1] else "un", words) if language == "es" else words
+
+
+_ONE = re.compile(r"\b(veinti)?uno(?= (?:mil|\w+ill(?:ón|ones))\b)")
 
 
 @lru_cache(maxsize=4096)  # one price list, ten thousand readers
@@ -225,7 +298,10 @@ def _day(value: Any, zone: ZoneInfo) -> date:
 
 def _rounded(number: Decimal, places: int) -> Decimal:
     # Half up, as an accountant does; adding zero turns a negative zero into a plain one.
-    return number.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP) + 0
+    try:
+        return number.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP) + 0
+    except InvalidOperation:
+        raise Unformattable(f"{number} has more digits than can be printed") from None
 
 
 def cleaned(value: Any) -> Any:

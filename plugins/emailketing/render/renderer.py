@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 from emailketing.errors import TemplateError
 from emailketing.model import Attachment, Content, Recipient
 from emailketing.render import checking
+from emailketing.render.changes import Changes
 from emailketing.render.faults import Missing, told
 from emailketing.render.folder import PARTS, Folder, Words, mailings
 from emailketing.render.formats import Formats, Unformattable, cleaned, locale_for, one_line
@@ -59,18 +60,24 @@ class Renderer:
         self._environments: dict[str, Environment] = {}
         self._folders: dict[str, Folder] = {}
 
-    def render(self, mailing: str, variables: Mapping[str, Any], recipient: Recipient) -> Content:
-        """What `recipient` will read, from the columns of an event's row (and its `lines`)."""
+    def render(self, mailing: str, variables: Mapping[str, Any], recipient: Recipient, channel: str = "") -> Content:
+        """What `recipient` will read, from the columns of an event's row (and its `lines`).
+
+        Only what `channel` carries is rendered: of the phone the text and no PDF, of e-mail all but the phone's text.
+        Without a channel it is all that the mailing has, for people who look at it.
+        """
         job = self._job(mailing, variables, recipient)
+        if channel == "phone":
+            return Content("", "", phone=self._part(job, "phone", needed=True).strip())
+        phone = "" if channel else self._part(job, "phone").strip()
         pictures = Pictures(self._include)
         html = self._html(job, pictures)
         text = self._part(job, "text")
-        phone = self._part(job, "phone")
         return Content(
-            subject=self._subject(job),
+            subject=self._subject(job, needed=bool(html or text or not phone)),
             text=tidied(text) if text else derived_text(html) if html else "",
             html=html,
-            phone=phone.strip(),
+            phone=phone,
             attachments=(*pictures.held(), *self._sheet(job)),
         )
 
@@ -82,13 +89,17 @@ class Renderer:
         """The mailings that have a template folder."""
         return mailings(self._templates)
 
-    def check(self, mailing: str) -> list[TemplateError]:
-        """Everything that is wrong with a mailing's files as far as can be told without data; [] when all is well."""
+    def check(self, mailing: str, channels: Collection[str] = ()) -> list[TemplateError]:
+        """Everything that is wrong with a mailing's files as far as can be told without data; [] when all is well.
+
+        With `channels` the parts that each of them needs must be there, too.
+        """
         try:
             folder = Folder(self._templates, mailing, self._shared)
         except TemplateError as error:
             return [error]
-        return checking.problems(folder, self._include, self._environment(self._language), self._language)
+        found = checking.problems(folder, self._include, self._environment(self._language), self._language)
+        return [*found, *checking.unsaid(folder, channels)]
 
     def _job(self, mailing: str, variables: Mapping[str, Any], recipient: Recipient) -> _Job:
         folder = self._folder(mailing)
@@ -116,17 +127,19 @@ class Renderer:
             environment = Environment(
                 loader=FileSystemLoader([self._templates, self._shared]),
                 undefined=Missing,
-                autoescape=select_autoescape(("html.j2",), default=False, default_for_string=False),
+                # Whatever is not plain text by its name: a macro of a file without escaping would be trusted as HTML.
+                autoescape=select_autoescape((), ("txt.j2",), default=True, default_for_string=True),
                 finalize=_printable,
                 trim_blocks=True,
                 lstrip_blocks=True,
             )
-            environment.filters.update(Formats(locale_for(language, self._territory), self._zone).filters())
+            formats = Formats(locale_for(language, self._territory), self._zone)
+            environment.filters.update(formats.filters() | {"changed_fields": Changes(formats).changed_fields})
             self._environments[language] = environment
         return self._environments[language]
 
-    def _subject(self, job: _Job) -> str:
-        return one_line(self._part(job, "subject", needed=True))[:SUBJECT_LIMIT]
+    def _subject(self, job: _Job, *, needed: bool) -> str:
+        return one_line(self._part(job, "subject", needed=needed))[:SUBJECT_LIMIT]
 
     def _html(self, job: _Job, pictures: Pictures) -> str:
         page = self._part(job, "body", picture=pictures.mail)

@@ -10,7 +10,7 @@ Every part may be repeated, and every part may be killed at any instruction. Con
 
 from emailketing.road.clock import Clock, utc_now
 from emailketing.road.delivery import Carrier, Delivered, deliver, keep_house, wire
-from emailketing.road.preview import check_mailing, newest_event, send_test
+from emailketing.road.preview import check_addresses, check_filters, check_mailing, newest_event, send_test
 from emailketing.road.stillness import Stillness
 from emailketing.road.sweeping import Sweeper, Swept, freeze, mend, sweep, sweep_all, sweep_out
 
@@ -21,6 +21,8 @@ __all__ = [
     "Stillness",
     "Sweeper",
     "Swept",
+    "check_addresses",
+    "check_filters",
     "check_mailing",
     "deliver",
     "freeze",

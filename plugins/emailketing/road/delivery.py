@@ -9,10 +9,11 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from emailketing.channels import SLOWEST, Channel
 from emailketing.channels.wire import assemble
@@ -32,10 +33,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Carrier:
-    """All that a delivery needs. `channel` makes a new channel; every connection has one of its own."""
+    """All that a delivery needs. `channels` make new ones, by name; every connection has a channel of its own."""
 
     outbox: Outbox
-    channel: Callable[[], Channel]
+    channels: Mapping[str, Callable[[], Channel]]
     backoff: Backoff
     batch: int
     lease_s: float
@@ -53,9 +54,10 @@ class Delivered:
     down: str = ""
 
     def add(self, other: Delivered) -> None:
-        """Take another connection's figures in."""
+        """Take another connection's figures in; what several of them tell alike is told once."""
         self.outcomes.update(other.outcomes)
-        self.down = self.down or other.down
+        if other.down not in self.down.splitlines():
+            self.down = "\n".join(filter(None, [self.down, other.down]))
 
 
 def deliver(
@@ -67,26 +69,52 @@ def deliver(
 ) -> Delivered:
     """Send what is due in a lane (in all of them, the instant one first, when None) until nothing is.
 
-    After `within_s` seconds no further messages are claimed. With several connections each works in a thread of its
-    own. One that gets no line ends its work; the messages keep their attempts and wait in the outbox. A few such
-    failures in a row pause the lane, and nothing of it is claimed until the pause is over (or without `heed_pauses`).
+    After `within_s` seconds no further messages are claimed. Every channel has `connections` of its own, each in a
+    thread of its own, so that a gateway that is down or slow keeps no mail waiting. One that gets no line ends its
+    work; the messages keep their attempts and wait in the outbox. A few such failures in a row pause the channel's
+    lane, and nothing of it is claimed until the pause is over (or without `heed_pauses`).
     """
-    gates = [_Gate(carrier, each, heed_pauses) for each in ([lane] if lane else Lane)]
-    until = time.monotonic() + within_s
-    if connections == 1:
-        return _drain(carrier, gates, until)
+    shift = _Shift(time.monotonic() + within_s)
+    lanes = [lane] if lane else list(Lane)
+    drains = []
+    for channel in carrier.channels.values():
+        gates = [_Gate(carrier, each, heed_pauses) for each in lanes]
+        drains += [partial(_drain, carrier, channel, gates, shift)] * connections
+    return _side_by_side(drains, shift)
+
+
+def _side_by_side(drains: Sequence[Callable[[], Delivered]], shift: _Shift) -> Delivered:
+    """All drains at once, the first of them in this thread; what ends this one ends the others after their message."""
     total = Delivered()
-    with ThreadPoolExecutor(connections, thread_name_prefix="smtp") as pool:
-        for done in pool.map(lambda _: _drain(carrier, gates, until), range(connections)):
-            total.add(done)
+    first, *others = drains
+    with ThreadPoolExecutor(len(drains), thread_name_prefix="delivery") as pool:
+        try:
+            running = [pool.submit(drain) for drain in others]
+            total.add(first())
+            for done in running:
+                total.add(done.result())
+        except BaseException:
+            shift.over.set()
+            raise
     return total
 
 
-def _drain(carrier: Carrier, gates: Sequence[_Gate], until: float) -> Delivered:
-    hand = _Hand(carrier)
+@dataclass
+class _Shift:
+    """How long a delivery works: until a time, or until it is told that it is over."""
+
+    until: float
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def lasts(self) -> bool:
+        return time.monotonic() < self.until and not self.over.is_set()
+
+
+def _drain(carrier: Carrier, channel: Callable[[], Channel], gates: Sequence[_Gate], shift: _Shift) -> Delivered:
+    hand = _Hand(carrier, channel(), shift)
     try:
         for gate in gates:
-            while time.monotonic() < until and gate.lets_in(hand):
+            while shift.lasts() and gate.lets_in(hand):
                 claims = hand.claim(gate.lane, carrier.batch)
                 if not claims or not hand.carry(claims, gate):
                     break
@@ -101,8 +129,8 @@ def _drain(carrier: Carrier, gates: Sequence[_Gate], until: float) -> Delivered:
 class _Hand:
     """One connection at work: its channel, the name by which it leases, and what it has done."""
 
-    def __init__(self, carrier: Carrier) -> None:
-        self._carrier, self.channel = carrier, carrier.channel()
+    def __init__(self, carrier: Carrier, channel: Channel, shift: _Shift) -> None:
+        self._carrier, self.channel, self._shift = carrier, channel, shift
         self.owner, self.delivered = uuid.uuid4().hex, Delivered()
 
     def claim(self, lane: Lane, most: int) -> list[Claim]:
@@ -118,6 +146,8 @@ class _Hand:
         carrier, last, begun = self._carrier, None, True
         try:
             for claim in claims:
+                if self._shift.over.is_set():
+                    return False
                 self._open(gate)
                 if begun:  # where one message is no longer ours, those after it may not be either
                     self.channel.announce(claim)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-from emailketing import audience, events
+from emailketing import events
+from emailketing.audience import ADDRESS_COLUMN, Audience
 from emailketing.channels import Channel
 from emailketing.erp import Erp
 from emailketing.errors import AuthoringError, SqlError, nearest
@@ -29,7 +29,8 @@ def send_test(channel: Channel, mailing: Mailing, content: Content, recipient: R
     now = utc_now()
     event = Event(mailing.name, f"test-{now:%Y%m%dT%H%M%S%f}", "1", now, {})
     envelope = events.envelope(mailing, event, channel.name, recipient, now)
-    frozen = channel.freeze(envelope, replace(content, subject=f"[test] {content.subject}"), sender)
+    marked = replace(content, subject=f"[test] {content.subject}", phone=content.phone and f"[test] {content.phone}")
+    frozen = channel.freeze(envelope, marked, sender)
     identity = message_id(envelope.key, sender.domain)
     channel.open()
     try:
@@ -40,28 +41,57 @@ def send_test(channel: Channel, mailing: Mailing, content: Content, recipient: R
         channel.close()
 
 
-def check_mailing(erp: Erp, renderer: Renderer, mailing: Mailing) -> list[AuthoringError]:
-    """Everything wrong with a mailing's query and templates, held against the live ERP and its newest document."""
-    problems: list[AuthoringError] = list(renderer.check(mailing.name))
+def check_mailing(erp: Erp, renderer: Renderer, mailing: Mailing, who: Audience | None = None) -> list[AuthoringError]:
+    """Everything wrong with a mailing's query, templates and filters, held against the ERP and its newest document.
+
+    `who` is the audience; without one, rows alone say who gets the mailing.
+    """
+    who = who or Audience()
+    mailing = who.settled(mailing)
+    problems: list[AuthoringError] = list(renderer.check(mailing.name, mailing.channels))
     try:
+        columns = check_addresses(erp, mailing, who)
         event = newest_event(erp, mailing)
     except SqlError as error:
         return [*problems, error]
     if event and not problems:
-        recipient = audience.addressed_by_row(event.variables, "email")[0].recipient
+        problems += _render_problems(renderer, mailing, event, who)
+    return [*problems, *who.misfits(mailing, event.variables if event else dict.fromkeys(columns))]
+
+
+def _render_problems(renderer: Renderer, mailing: Mailing, event: Event, who: Audience) -> list[AuthoringError]:
+    """What fails when the event is rendered, once for each channel."""
+    problems: list[AuthoringError] = []
+    for channel in mailing.channels:
+        recipient = who.example(replace(mailing, channels=(channel,)), event.variables)
         try:
-            renderer.render(mailing.name, event.variables, recipient)
+            renderer.render(mailing.name, event.variables, recipient, channel)
         except AuthoringError as error:
             problems.append(error)
     return problems
 
 
-def _addressable(mailing: Mailing, columns: Sequence[str], erp: Erp) -> None:
-    for column in (audience.ADDRESS_COLUMN[channel] for channel in mailing.channels):
-        if column not in columns:
-            hint = f"{nearest(column, columns)} Without it every message would be unaddressed."
+def check_filters(erp: Erp, mailing: Mailing, who: Audience) -> list[AuthoringError]:
+    """The filters of a mailing's audience that can never hold. Raises SqlError for a broken query."""
+    with erp.reading() as reader:
+        columns = reader.check(mailing.name)
+    return who.misfits(mailing, dict.fromkeys(columns))
+
+
+def check_addresses(erp: Erp, mailing: Mailing, who: Audience) -> list[str]:
+    """The columns of a mailing's query. Raises SqlError for a broken one, or one of which nobody would be told."""
+    with erp.reading() as reader:
+        columns = reader.check(mailing.name)
+    for channel in mailing.channels:
+        column = ADDRESS_COLUMN[channel]
+        if column not in columns and not who.members(mailing.name, channel):
+            hint = (
+                f"{nearest(column, columns)} Without it, and as nobody subscribes to {mailing.name} by {channel} "
+                f"({who.provisioned.short}), every message would be unaddressed."
+            )
             path = erp.query(mailing.name).path
-            raise SqlError(f"the query gives no column {column!r}.", path=path, hint=hint)
+            raise SqlError(f"the query gives no column {column!r}.", path=path, hint=hint.strip())
+    return columns
 
 
 def newest_event(erp: Erp, mailing: Mailing, document: str = "") -> Event | None:
@@ -70,7 +100,7 @@ def newest_event(erp: Erp, mailing: Mailing, document: str = "") -> Event | None
     Raises SqlError when the query breaks its contract.
     """
     with erp.reading() as reader:
-        _addressable(mailing, reader.check(mailing.name), erp)
+        reader.check(mailing.name)
         row = next(reader.documents(mailing.name, [document]), None) if document else reader.latest(mailing.name)
         if row is None:
             return None

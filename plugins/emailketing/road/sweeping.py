@@ -31,7 +31,9 @@ from emailketing.model import (
     masked_key,
     message_id,
     version_key,
+    version_of,
 )
+from emailketing.outbox import Addressed as Told
 from emailketing.outbox import Outbox
 from emailketing.render import Renderer
 from emailketing.road.clock import Clock, utc_now
@@ -84,6 +86,8 @@ class Swept:
     known: int = 0
     left: int = 0
     look_again_s: float = 0.0
+    nobodys: int = 0  # documents that the filters leave to nobody
+    off: str = ""  # who says that the mailing is off; its documents become history
     states: Counter[State] = field(default_factory=Counter)
     mended: Counter[State] = field(default_factory=Counter)  # what became of messages that were held
     problems: list[str] = field(default_factory=list)  # for the author of the files
@@ -114,15 +118,33 @@ def sweep(sweeper: Sweeper, mailing: Mailing, begin: datetime | None = None) -> 
 
     The first look at a mailing marks what is there as history and sends nothing; with `begin` it starts from then
     instead. Raises ErpError, OutboxError (repeat it), SqlError (the author must mend the query); a row or a template
-    that fails concerns its own message only and is told among the problems.
+    that fails concerns its own message only and is told among the problems. A mailing that is off tells nobody: what
+    was saved meanwhile is history.
     """
-    swept = Swept(mailing.name)
+    return _sweep(_informed(sweeper), mailing, begin)
+
+
+def _informed(sweeper: Sweeper) -> Sweeper:
+    """The sweeper with the audience as it stands at this moment, which is read once for all that follows."""
+    return replace(sweeper, audience=sweeper.audience.now())
+
+
+def _sweep(sweeper: Sweeper, mailing: Mailing, begin: datetime | None) -> Swept:
+    if sweeper.audience.provisioned.unreadable:
+        raise sweeper.audience.provisioned.unreadable
+    mailing = sweeper.audience.settled(mailing)
+    swept = Swept(mailing.name, off=sweeper.audience.off(mailing.name))
+    for problem in sweeper.audience.problems(mailing.name):
+        swept.tell(problem)
     position = sweeper.outbox.cursor(mailing.name)
     if position is None:
         swept.first_look = True
         position = _first_look(sweeper, mailing, begin)
         if begin is None:
             return swept
+    if swept.off:
+        _pass_over(sweeper, mailing, position, swept)
+        return swept
     while _pass(sweeper, mailing, position, swept):
         position = sweeper.outbox.cursor(mailing.name) or position
     return swept
@@ -135,10 +157,12 @@ def sweep_all(
 
     Raises ErpError and OutboxError, which concern them all.
     """
+    sweeper = _informed(sweeper)
     for mailing in mailings:
         try:
-            mended = mend(sweeper, mailing) if mending else Swept(mailing.name)
-            swept = sweep(sweeper, mailing, begin)
+            mends = mending and not sweeper.audience.off(mailing.name)
+            mended = mend(sweeper, mailing) if mends else Swept(mailing.name)
+            swept = _sweep(sweeper, mailing, begin)
             swept.mended, swept.held = mended.states, mended.problems
         except AuthoringError as error:
             swept = Swept(mailing.name, problems=[str(error)])
@@ -162,7 +186,8 @@ def sweep_out(
         while swept.left and waited + swept.look_again_s <= within_s:
             sleep(swept.look_again_s)
             waited += swept.look_again_s
-            swept.follow(sweep(sweeper, by_name[swept.mailing]))
+            for later in sweep_all(sweeper, [by_name[swept.mailing]], mending=False):
+                swept.follow(later)
         yield swept
 
 
@@ -184,6 +209,21 @@ def _first_look(sweeper: Sweeper, mailing: Mailing, begin: datetime | None) -> d
 
 _EVER = datetime(1900, 1, 1, tzinfo=UTC)
 _ANY_ZONE = timedelta(hours=14)
+
+
+def _pass_over(sweeper: Sweeper, mailing: Mailing, position: datetime, swept: Swept) -> None:
+    """Make history of what changed while the mailing is off: switched on again, it tells what is saved from then on."""
+    now, newest = sweeper.clock(), None
+    with sweeper.erp.reading() as reader, closing(reader.changes(mailing.name, sweeper.since(position))) as rows:
+        present = min(now, reader.now() or now)
+        made = _events(sweeper, mailing, rows, swept)
+        while batch := list(islice(made, _SIFT_AT_ONCE)):
+            newest = _newest_past(batch, present) or newest
+            swept.documents += len(batch)
+            sweeper.outbox.pass_over(mailing.name, [(event.document, event.version) for event in batch], now)
+    cursor = events.reach(newest, position, present)
+    if cursor > position:
+        sweeper.outbox.put([], {mailing.name: cursor}, now)
 
 
 Addressed = tuple[Event, Envelope]
@@ -282,9 +322,12 @@ def _fill(sweeper: Sweeper, mailing: Mailing, rows: Iterable[Mapping[str, object
     """Read changed rows until they end or memory's bound is reached, and keep what nobody knows yet."""
     made = _events(sweeper, mailing, rows, swept)
     while not fresh.full and (batch := list(islice(made, _SIFT_AT_ONCE))):
-        past = [event.changed_at for event in batch if event.changed_at <= fresh.present]
-        fresh.newest = past[-1] if past else fresh.newest
+        fresh.newest = _newest_past(batch, fresh.present) or fresh.newest
         _sift(sweeper, mailing, batch, fresh, swept)
+
+
+def _newest_past(batch: Sequence[Event], present: datetime) -> datetime | None:
+    return max((event.changed_at for event in batch if event.changed_at <= present), default=None)
 
 
 def _events(sweeper: Sweeper, mailing: Mailing, rows: Iterable[Mapping[str, object]], swept: Swept) -> Iterator[Event]:
@@ -307,29 +350,43 @@ def _sift(
     swept.documents += len(batch)
     told = [event for event in batch if not event.silent]
     swept.silent += len(batch) - len(told)
-    history = sweeper.outbox.baseline(mailing.name, [(event.document, event.version) for event in told])
-    addressed = [
-        (event, envelope)
+    history = sweeper.outbox.history_of(mailing.name, [(event.document, event.version) for event in told])
+    news = [
+        event
         for event in told_apart(sweeper.outbox, fresh.epochs, told)
-        if (event.document, event.version) not in history or not events.is_history(event, fresh.epochs)
-        for envelope in _envelopes(sweeper.audience, mailing, event, fresh.now)
+        if not events.is_history(event, history.get((event.document, events.bare(event.version))), fresh.epochs)
     ]
+    for error in sweeper.audience.misfits(mailing, news[0].variables) if news else ():
+        swept.tell(str(error))
+    meant = [(event, list(_envelopes(sweeper.audience, mailing, event, fresh.now))) for event in news]
+    swept.nobodys += sum(not envelopes for _, envelopes in meant)
+    addressed = [(event, envelope) for event, envelopes in meant for envelope in envelopes]
     known = sweeper.outbox.known({envelope.key for _, envelope in addressed})
-    # A document is told to the addresses it had when it was first seen. That a customer's address changes later is no
-    # news of his old documents; only who could not be reached at all is tried at his new address.
-    told_before = sweeper.outbox.addressed({document_of(e.key) for _, e in addressed if e.key not in known})
+    before = sweeper.outbox.addressed({version_of(e.key) for _, e in addressed if e.key not in known})
     for event, envelope in addressed:
-        if envelope.key in known or document_of(envelope.key) in told_before:
+        if envelope.key in known or _was_told(envelope, before):
             swept.known += 1
         elif (wait_s := _wait_s(sweeper, mailing, event, fresh)) > 0:
             fresh.left[event.document, event.version] = event, wait_s
-        elif fresh.addressed.setdefault(envelope.key, (event, envelope))[0] is not event:
+        elif fresh.addressed.setdefault(envelope.key, (event, envelope))[0] is not event and not envelope.because:
             swept.tell(_twice(sweeper, mailing, event))
 
 
 def _wait_s(sweeper: Sweeper, mailing: Mailing, event: Event, fresh: Fresh) -> float:
     quiet_s = sweeper.quiet_s if mailing.quiet_s is None else mailing.quiet_s
     return sweeper.stillness.wait_s(event, quiet_s, fresh.erp_now)
+
+
+def _was_told(envelope: Envelope, before: Told) -> bool:
+    """Whether the document was told without this envelope.
+
+    A document is told to those who were meant when it was first seen. That a customer's address changes later is no
+    news of his old documents; only who could not be reached at all is tried at his new address, and that others had a
+    copy does not matter to him. Who subscribes later gets what is saved from then on, and what nobody was told yet.
+    """
+    if envelope.because:
+        return version_of(envelope.key) in before.at_all
+    return document_of(envelope.key) in before.by_row
 
 
 def told_apart(outbox: Outbox, epochs: Sequence[Epoch], changed: Sequence[Event]) -> list[Event]:
@@ -362,6 +419,7 @@ def _envelopes(audience: Audience, mailing: Mailing, event: Event, now: datetime
     for channel in mailing.channels:
         for addressee in audience.addressees(mailing, event.variables, channel):
             envelope = events.envelope(mailing, event, channel, addressee.recipient, now)
+            envelope = replace(envelope, because=addressee.because)
             yield events.unaddressed(envelope, addressee.reason) if addressee.reason else envelope
 
 
@@ -382,7 +440,7 @@ def _message(sweeper: Sweeper, event: Event, envelope: Envelope, swept: Swept) -
 
 def freeze(sweeper: Sweeper, event: Event, envelope: Envelope) -> Message:
     """Render an envelope's message and freeze its bytes. Raises AuthoringError, SettingsError for the sender."""
-    content = sweeper.renderer.render(event.mailing, event.variables, envelope.recipient)
+    content = sweeper.renderer.render(event.mailing, event.variables, envelope.recipient, envelope.channel)
     return Message(
         envelope,
         sender=sweeper.sender.address,

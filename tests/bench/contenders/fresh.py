@@ -46,7 +46,7 @@ def _on_postgres(server: str) -> sa.URL:
 def carrier(outbox: Outbox) -> road.Carrier:
     """Delivery over the real channel, as the settings' defaults have it."""
     backoff = Backoff(_SET.attempts, _SET.backoff_s, _SET.backoff_most_s)
-    return road.Carrier(outbox, channel, backoff, _SET.batch, _SET.lease_s)
+    return road.Carrier(outbox, {"email": channel}, backoff, _SET.batch, _SET.lease_s)
 
 
 def channel() -> Smtp:

@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import mysql, postgresql
 
 revision = "0006"
-down_revision = "0002"
+down_revision = "0004"
 
 _LOCAL_TIME = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 _TIME = _LOCAL_TIME.with_variant(postgresql.TIMESTAMP(timezone=True), "postgresql")

@@ -1,0 +1,119 @@
+"""What the demonstration's operators do: an errand at the ERP's screen for every notification."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from demo import database, schema
+from demo.masters import GENERAL
+from demo.simulate import Record, Saved, Simulator, has_mail
+
+#: The branch whose till and day are closed: a station with a shop.
+BRANCH = 1
+
+
+@dataclass(frozen=True)
+class Errand:
+    """Something that an operator does at the ERP's screen, and the mailing that must tell of it, by which channels.
+
+    What `act` gives is named by the document that the mailing will be about.
+    """
+
+    mailing: str
+    what: str  # what the operator did
+    act: Callable[[Simulator], Saved]
+    channels: tuple[str, ...] = ("email",)
+
+
+def errands(orders: int) -> list[Errand]:
+    """One errand for every notification, two for changed records; of purchase orders as many as are asked for."""
+    buying = Errand("purchase_order", "saved a purchase order", Simulator.save_purchase_order)
+    both = ("email", "phone")
+    return [
+        *[buying] * orders,
+        Errand("quotation", "saved a quotation", lambda operator: operator.save_quotation(lines=6)),
+        Errand("payment_order", "issued a payment order", _pay),
+        Errand("receipt", "received a customer's payment", _receive, both),
+        Errand("vehicle_fuelling", "fuelled a customer's vehicle", _fuel, both),
+        Errand("cash_closing", "counted and closed a till", _count),
+        Errand("sales_closing", "closed a branch's sales", lambda operator: operator.save_sales_closing(BRANCH)),
+        Errand("record_change", "changed a price; line of the audit log", _change),
+        Errand("record_change", "deleted a quotation; line of the audit log", _delete),
+    ]
+
+
+def morning(operator: Simulator, sales: int = 60) -> None:
+    """What the branch sold today before anybody watches, so that its closings have something to sum up."""
+    now = operator.clock()
+    midnight = datetime.combine(now.astimezone(database.ZONE), datetime.min.time(), database.ZONE)
+    opened = midnight + timedelta(hours=6)
+    opened = opened if now - opened > timedelta(hours=1) else midnight
+    for share in sorted(operator.rng.random() for _ in range(sales)):
+        operator.save_sale(BRANCH, at=opened + share * (now - opened))
+
+
+def _pay(operator: Simulator) -> Saved:
+    """To a supplier with an invoice so large that a part of its IVA is withheld, and nothing waiting to be signed."""
+    invoices, orders = schema.supplier_invoices.c, schema.payment_orders.c
+    waiting = sa.select(orders.supplier_id).where(orders.status.in_(("issued", "signed")))
+    large = sa.select(invoices.supplier_id).where(
+        invoices.balance > 5_000_000, invoices.currency == "PYG", invoices.supplier_id.not_in(waiting)
+    )
+    return operator.save_payment_order(_somebody(operator, large, has_mail))
+
+
+def _receive(operator: Simulator) -> Saved:
+    """From a customer with several open sales, so that something may stay open."""
+    sales = schema.sales.c
+    owing = sa.select(sales.customer_id).where(sales.balance > 0)
+    several = owing.group_by(sales.customer_id).having(sa.func.count() > 2)
+    return operator.save_receipt(_somebody(operator, several, _reachable))
+
+
+def _fuel(operator: Simulator) -> Saved:
+    """A vehicle that was fuelled before, so that its consumption is known."""
+    vehicles = schema.vehicles.c
+    before = sa.select(vehicles.owner_id).join(schema.sale_lines)
+    owner = _somebody(operator, before, lambda party: bool(party["is_company"]) and _reachable(party))
+    own = sa.select(schema.sale_lines.c.vehicle_id).join(schema.vehicles).where(vehicles.owner_id == owner)
+    with operator.engine.connect() as connection:
+        return operator.save_fuelling(connection.execute(own.order_by(vehicles.id)).scalars().first())
+
+
+def _count(operator: Simulator) -> Saved:
+    return operator.save_cash_closing(BRANCH, difference=-20_000)
+
+
+def _change(operator: Simulator) -> Saved:
+    fuel = sa.select(schema.prices.c.id).filter_by(price_list_id=GENERAL).order_by(schema.prices.c.id).limit(1)
+    with operator.engine.connect() as connection:
+        return _logged(operator, operator.change_record("prices", connection.execute(fuel).scalar()))
+
+
+def _delete(operator: Simulator) -> Saved:
+    return _logged(operator, operator.delete_record("quotations"))
+
+
+def _logged(operator: Simulator, saved: Saved) -> Saved:
+    """Changes are told by their lines in the audit log."""
+    with operator.engine.connect() as connection:
+        newest = connection.execute(sa.select(sa.func.max(schema.audit_log.c.id))).scalar_one()
+    return replace(saved, document=str(newest))
+
+
+def _somebody(operator: Simulator, wanted: sa.Select[Any], fit: Callable[[Record], bool]) -> int | None:
+    """One of the parties with the ids of `wanted` that fits; None where nobody does, and the simulator chooses."""
+    with operator.engine.connect() as connection:
+        ids = set(connection.execute(wanted).scalars())
+    found = [party["id"] for party in operator.parties if party["id"] in ids and fit(party)]
+    return operator.rng.choice(found) if found else None
+
+
+def _reachable(party: Record) -> bool:
+    """By mail and by a mobile phone's message."""
+    return has_mail(party) and str(party["phone"]).startswith("+595 9")

@@ -1,0 +1,173 @@
+"""The demonstration's errands in a real ERP, and how they are followed to the mailbox without Airflow."""
+
+from datetime import datetime, time
+
+import pytest
+import sqlalchemy as sa
+
+from demo import database, schema
+from demo.errands import BRANCH, errands, morning
+from demo.generate import generate
+from demo.program import Program, Taken
+from demo.simulate import Simulator, has_mail
+from emailketing.outbox import Outbox
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    """A company that is large enough for every errand."""
+    engine = database.open_engine(f"sqlite:///{tmp_path_factory.mktemp('erp') / 'erp.db'}")
+    database.create(engine)
+    generate(engine, seed=5, until=database.local(database.utc_now()).date(), scale=0.1)
+    morning(Simulator(engine, 3))
+    yield engine
+    engine.dispose()
+
+
+def one(engine, query):
+    with engine.connect() as connection:
+        return connection.execute(query).mappings().one()
+
+
+def errand(mailing, place=0):
+    return [one for one in errands(1) if one.mailing == mailing][place]
+
+
+def head(engine, table, saved):
+    return one(engine, sa.select(table).filter_by(number=saved.document))
+
+
+def party(engine, number):
+    return one(engine, sa.select(schema.parties).filter_by(id=number))
+
+
+def count(engine, query):
+    with engine.connect() as connection:
+        return connection.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar_one()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_who_is_to_be_told_by_mail_and_phone_can_be(engine, seed):
+    operator = Simulator(engine, seed)
+    receipt = head(engine, schema.receipts, errand("receipt").act(operator))
+    sale = head(engine, schema.sales, errand("vehicle_fuelling").act(operator))
+    for customer in (party(engine, receipt["customer_id"]), party(engine, sale["customer_id"])):
+        assert has_mail(customer)
+        assert customer["phone"].startswith("+595 9")
+
+
+def test_the_fuelled_vehicle_was_fuelled_before(engine):
+    sale = head(engine, schema.sales, errand("vehicle_fuelling").act(Simulator(engine, 1)))
+    line = one(engine, sa.select(schema.sale_lines).filter_by(sale_id=sale["id"]))
+    earlier = sa.select(schema.sale_lines).filter_by(vehicle_id=line["vehicle_id"])
+    assert count(engine, earlier.where(schema.sale_lines.c.odometer < line["odometer"])) >= 1
+
+
+def test_the_payment_order_withholds_and_goes_to_a_supplier_with_an_address(engine):
+    order = head(engine, schema.payment_orders, errand("payment_order").act(Simulator(engine, 1)))
+    assert order["withheld"] > 0
+    assert has_mail(party(engine, order["supplier_id"]))
+
+
+def test_the_closings_have_something_to_sum_up(engine):
+    operator = Simulator(engine, 1)
+    till = head(engine, schema.cash_closings, errand("cash_closing").act(operator))
+    assert till["branch_id"] == BRANCH
+    assert till["income"] > 100_000
+    assert till["difference"] < 0
+    closing = head(engine, schema.sales_closings, errand("sales_closing").act(operator))
+    assert closing["tickets"] >= 60
+    groups = sa.select(schema.sales_closing_lines).filter_by(sales_closing_id=closing["id"])
+    assert count(engine, groups) >= 3
+    sellers = sa.select(schema.sales.c.cashier_id).distinct().filter_by(branch_id=BRANCH, sold_on=closing["closed_on"])
+    assert count(engine, sellers) >= 2
+
+
+@pytest.mark.parametrize("moment", [time(0, 0, 5), time(6, 30), time(17)])
+def test_a_morning_lies_between_midnight_and_now(tmp_path, moment):
+    engine = database.open_engine(f"sqlite:///{tmp_path / 'erp.db'}")
+    database.create(engine)
+    today = database.local(database.utc_now()).date()
+    generate(engine, seed=5, until=today, scale=0.02)
+    now = datetime.combine(today, moment, database.ZONE)
+    morning(Simulator(engine, 3, clock=lambda: now), sales=5)
+    with engine.connect() as connection:
+        times = connection.execute(sa.select(schema.sales.c.changed_at).filter_by(sold_on=today)).scalars().all()
+    engine.dispose()
+    assert len(times) == 5
+    assert datetime.combine(today, time()) <= min(times) <= max(times) <= database.local(now)
+
+
+def test_records_are_changed_and_deleted(engine):
+    log = schema.audit_log
+    for place, operation in ((0, "UPDATE"), (1, "DELETE")):
+        saved = errand("record_change", place).act(Simulator(engine, 1))
+        assert one(engine, sa.select(log).filter_by(id=int(saved.document)))["operation"] == operation
+
+
+@pytest.fixture
+def program(desk):
+    """An operator whose messages go out by the command line, and what he is told."""
+    outbox = Outbox.open(f"sqlite:///{desk.folder / 'outbox.db'}")
+    said = []
+
+    def wait(what, until):
+        said.append(what)
+        desk.run("sweep")
+        desk.run("deliver")
+        said.append(until())
+
+    program = Program(
+        desk.operator, outbox, Taken(desk.log, desk.folder / "none.jsonl"), desk.folder / "shown", wait, said.append
+    )
+    yield program, said
+    outbox.close()
+    desk.operator.engine.dispose()
+
+
+def test_an_errand_is_followed_until_its_mail_and_document_lie_in_the_folder(desk, program):
+    program, said = program
+    desk.run("sweep")
+    with desk.mail_server():
+        first, second = (program.run(errand("purchase_order")) for _ in range(2))
+    for (arrival,) in (first, second):
+        assert arrival.complete
+        assert arrival.recipient
+        assert 0 < arrival.seconds < 60
+        pdf, eml = arrival.files
+        assert pdf.read_bytes().startswith(b"%PDF")
+        assert arrival.document in eml.name
+        assert arrival.recipient in eml.read_text()
+    assert first[0].document != second[0].document
+    assert said[-3:] == [
+        f"an operator saved a purchase order: {second[0].document}",
+        f"the messages of purchase_order {second[0].document}",
+        True,
+    ]
+
+
+def test_a_mail_that_does_not_arrive_in_time_is_told(desk, program):
+    program, _ = program
+    desk.run("sweep")
+    program.wait = lambda what, until: desk.run("sweep")
+    (arrival,) = program.run(errand("purchase_order"))
+    assert (arrival.state, arrival.seconds, arrival.files) == ("queued", None, ())
+    assert "still queued" in arrival.reason
+    assert not arrival.complete
+
+
+def test_a_message_that_nobody_knows_of_is_missing(program):
+    program, _ = program
+    program.wait = lambda what, until: None
+    (arrival,) = program.run(errand("purchase_order"))
+    assert (arrival.state, arrival.reason) == ("missing", "the outbox has no such message")
+    assert arrival.document
+
+
+def test_an_errand_that_finds_nothing_to_do_is_told(program):
+    program, _ = program
+    with program.operator.engine.begin() as connection:
+        connection.execute(sa.update(schema.sales).values(balance=0))
+    arrivals = program.run(errand("receipt"))
+    assert [(arrival.channel, arrival.state) for arrival in arrivals] == [("email", "missing"), ("phone", "missing")]
+    assert "owes" in arrivals[0].reason
