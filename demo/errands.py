@@ -36,7 +36,7 @@ def errands(orders: int) -> list[Errand]:
     both = ("email", "phone")
     return [
         *[buying] * orders,
-        Errand("quotation", "saved a quotation", lambda operator: operator.save_quotation(lines=6)),
+        Errand("quotation", "saved a quotation", _quote),
         Errand("payment_order", "issued a payment order", _pay),
         Errand("receipt", "received a customer's payment", _receive, both),
         Errand("vehicle_fuelling", "fuelled a customer's vehicle", _fuel, both),
@@ -57,14 +57,20 @@ def morning(operator: Simulator, sales: int = 60) -> None:
         operator.save_sale(BRANCH, at=opened + share * (now - opened))
 
 
+def _quote(operator: Simulator) -> Saved:
+    customers = sa.select(schema.parties.c.id).filter_by(is_customer=True, language="es")
+    return operator.save_quotation(_somebody(operator, customers, has_mail), lines=6)
+
+
 def _pay(operator: Simulator) -> Saved:
-    """To a supplier with an invoice so large that a part of its IVA is withheld, and nothing waiting to be signed."""
+    """To a supplier with several invoices, so large that a part of their IVA is withheld, and none waiting."""
     invoices, orders = schema.supplier_invoices.c, schema.payment_orders.c
     waiting = sa.select(orders.supplier_id).where(orders.status.in_(("issued", "signed")))
     large = sa.select(invoices.supplier_id).where(
         invoices.balance > 5_000_000, invoices.currency == "PYG", invoices.supplier_id.not_in(waiting)
     )
-    return operator.save_payment_order(_somebody(operator, large, has_mail))
+    several = large.group_by(invoices.supplier_id).having(sa.func.count() > 1)
+    return operator.save_payment_order(_somebody(operator, several, has_mail))
 
 
 def _receive(operator: Simulator) -> Saved:

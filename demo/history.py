@@ -600,12 +600,12 @@ class History:
         spent = spent if cash > spent else 0
         off = self.rng.choice((-20_000, -5_000, 5_000, 10_000)) if self.rng.random() < 0.06 and cash > 50_000 else 0
         deposit = cash - spent
-        flows = {"cash": (TILL, cash, spent + deposit, off)}
-        flows |= {m: (0, till.taken[m], till.taken[m], 0) for m in ("card", "transfer", "cheque") if till.taken[m]}
+        flows = {"cash": (TILL, cash, spent, off)}
+        flows |= {m: (0, till.taken[m], 0, 0) for m in ("card", "transfer", "cheque") if till.taken[m]}
         closing = self._cash_closing(branch, day, cashier, flows)
         what = f"Cierre de caja {closing['number']}"
         account, over = ("4.2.01.02" if off > 0 else "6.1.02.04"), off
-        # What is too much or too little is put into or taken from the deposit, so that the till starts even.
+        # After the count all goes to the bank but what the till starts with; a difference stays with the deposit.
         sums = (
             (docs.BANK, deposit + over, None),
             (docs.SUNDRIES, spent, None),

@@ -25,6 +25,7 @@ import re
 import signal
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -142,8 +143,9 @@ class _Request(BaseHTTPRequestHandler):
         self.send_response(code)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        with suppress(ConnectionError):  # who did not wait for the answer
+            self.end_headers()
+            self.wfile.write(body)
 
     def _taken(self) -> tuple[int, str]:
         length = self.headers.get("Content-Length", "")

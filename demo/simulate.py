@@ -29,6 +29,18 @@ _GOOD_EMAIL = re.compile(r"[^@\s;,]+@[^@\s;,]+\.[^@\s;,.]+")
 _PARTS = {code: part for code, _, _, part, *_ in words.GROUPS}
 _CORRECTED = {"purchase_orders": ("confirmed",), "quotations": ("open",)}
 _KNOWN_BY = ("number", "name", "plate", "description", "id")
+_SCREENS = {
+    "purchase_orders": "órdenes de compra",
+    "quotations": "presupuestos",
+    "payment_orders": "órdenes de pago",
+    "receipts": "cobros",
+    "sales": "ventas",
+    "cash_closings": "cierre de caja",
+    "sales_closings": "cierre de ventas",
+    "parties": "clientes y proveedores",
+    "products": "productos",
+    "prices": "lista de precios",
+}
 _KM_PER_LITRE = {(make, model): distance for make, model, _, distance, _ in words.VEHICLES}
 
 
@@ -335,8 +347,9 @@ class Simulator:
         taken = self._taken(branch_id, since)
         cash, off = taken.pop("cash", 0), self.rng.choice((0, 0, 0, 0, 0, -10_000, 5_000))
         off = off if difference is None else difference
-        rows = [history.till_row("cash", history.TILL, cash, cash, off)]
-        rows += [history.till_row(method, 0, amount, amount, 0) for method, amount in sorted(taken.items())]
+        spent = self.rng.choice((0, 35_000, 60_000)) if cash > 100_000 else 0
+        rows = [history.till_row("cash", history.TILL, cash, spent, off)]
+        rows += [history.till_row(method, 0, amount, 0, 0) for method, amount in sorted(taken.items())]
         number = f"{branch_id:03d}-{self._number('cash_closings')}"
         entry = self._number("journal_entries")
 
@@ -349,7 +362,7 @@ class Simulator:
                 branch_id=branch_id,
                 cashier_id=cashier["id"],
                 closed_on=work.began.date(),
-                opened_at=since,
+                opened_at=self._opened(branch_id, since),
                 closed_at=work.began,
                 **{name: sum(row[name] for row in rows) for name in names},
                 notes="Diferencia de arqueo." if off else None,
@@ -357,7 +370,8 @@ class Simulator:
             for line, row in enumerate(rows, start=1):
                 work.insert(schema.cash_closing_lines, cash_closing_id=closing, line=line, **row)
             difference = "4.2.01.02" if off > 0 else "6.1.02.04"
-            sums = ((docs.BANK, cash + off, None), (difference, -off, None), (docs.CASH, -cash, None))
+            deposit = ((docs.BANK, cash - spent + off, None), (docs.SUNDRIES, spent, None))
+            sums = (*deposit, (difference, -off, None), (docs.CASH, -cash, None))
             if cash or off:
                 text = f"Cierre de caja {number}"
                 self._post(work, entry, Entry(work.began.date(), text, sums, "cash_closings", closing))
@@ -506,7 +520,7 @@ class Simulator:
         **how: Unpack[How],
     ) -> Saved:
         began = database.local(how.get("at") or self.clock())
-        with database.transaction(self.engine, operator, f"pantalla {table}", began) as connection:
+        with database.transaction(self.engine, operator, f"pantalla {_SCREENS.get(table, table)}", began) as connection:
             document = write(Work(connection, began, operator, how.get("silent", False)))
             if how.get("late_s"):
                 self.wait(how["late_s"])
@@ -712,6 +726,13 @@ class Simulator:
         with self.engine.connect() as connection:
             newest = sa.select(sa.func.max(column)).where(column.table.c.branch_id == branch_id)
             return max(midnight, connection.execute(newest).scalar() or midnight)
+
+    def _opened(self, branch_id: int, since: datetime) -> datetime:
+        """When the till was opened: at the first sale since the last closing."""
+        sales = schema.sales.c
+        mine = (sales.branch_id == branch_id, sales.changed_at > since)
+        with self.engine.connect() as connection:
+            return connection.execute(sa.select(sa.func.min(sales.changed_at)).where(*mine)).scalar() or since
 
     def _taken(self, branch_id: int, since: datetime) -> dict[str, int]:
         taken: dict[str, int] = {}

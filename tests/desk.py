@@ -34,6 +34,9 @@ class Desk:
             "AIRFLOW_CONN_ERP": f"sqlite:///{folder / 'erp.db'}",
             "AIRFLOW_CONN_EMAILKETING": f"sqlite:///{folder / 'outbox.db'}",
             "AIRFLOW_CONN_SMTP": f"smtp://127.0.0.1:{self.port}/?disable_ssl=true&disable_tls=true",
+            "AIRFLOW_CONN_PHONE": json.dumps(
+                {"conn_type": "apprise", "extra": {"url": f"json://127.0.0.1:{self.port}/?:to={{to}}"}}
+            ),
             "EMAILKETING_INCLUDE": str(self.include),
             "AIRFLOW_HOME": str(folder / "airflow"),
         }

@@ -312,7 +312,7 @@ def sweep(names: Sequence[str], since: datetime | None) -> None:
 @main.command()
 @click.option("--lane", type=click.Choice([lane.value for lane in Lane]), help="Only this lane.")
 @click.option("--connections", type=click.IntRange(1, 50), help="Connections side by side, for each channel.")
-@click.option("--until-empty", is_flag=True, help="Go on, waiting for retries, until nothing is queued.")
+@click.option("--until-empty", is_flag=True, help="Go on, waiting for retries, until nothing happens by itself.")
 @click.option("--now", is_flag=True, help="Try once even where a lane is paused because its server was down.")
 @_command
 def deliver(lane: str | None, connections: int | None, until_empty: bool, now: bool) -> None:
@@ -329,7 +329,7 @@ def deliver(lane: str | None, connections: int | None, until_empty: bool, now: b
         total.outcomes.update(done.outcomes)
         if house["rescued"]:
             click.echo(f"settled by their policy, after a delivery died: {house['rescued']}")
-        if not until_empty or not _open(lane):
+        if not until_empty or not outbox.unfinished(Lane(lane) if lane else None):
             break
         if done.down not in ("", said):
             said = done.down
@@ -384,14 +384,6 @@ def restored(names: Sequence[str], since: datetime | None, at: datetime | None) 
         click.echo(
             f"{name}: {'noted; the next sweep reads from there' if noted else 'has never looked: nothing to do'}"
         )
-
-
-def _open(lane: str | None) -> bool:
-    from emailketing import wiring
-    from emailketing.outbox import Filter
-
-    waiting = (State.QUEUED, State.SENDING)
-    return bool(wiring.outbox().messages(Filter(states=waiting, lane=Lane(lane) if lane else None), limit=1))
 
 
 def _tell(claim: Claim, receipt: Receipt) -> None:

@@ -104,7 +104,7 @@ class SweepOperator(BaseOperator):  # type: ignore[misc]
         new: dict[str, int] = {}
         problems: dict[str, None] = {}
         for swept in self._looks(chosen.poll_s, chosen.linger_s, chosen.linger_most_s):
-            if swept.new or swept.first_look:
+            if swept.new or swept.first_look or (swept.off and swept.mailing not in new):
                 log.info("%s: %s", swept.mailing, told(swept))
             new[swept.mailing] = new.get(swept.mailing, 0) + swept.new
             for problem in swept.held:

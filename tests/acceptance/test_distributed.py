@@ -1,7 +1,8 @@
 """What docker-compose.yaml describes, without Docker: its commands and environments as processes of this machine.
 
 PostgreSQL, Redis, Airflow's components and two Celery workers run as the file says; only addresses and folders are
-those of this machine. A purchase order saved in an ERP on PostgreSQL reaches the mail catcher.
+those of this machine. A purchase order saved in an ERP on PostgreSQL reaches the mail catcher, and a fuelling the
+phone catcher.
 """
 
 import contextlib
@@ -18,10 +19,12 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
+from demo import schema
 from demo.build import build
 from demo.catcher import read_log
 from demo.database import open_engine
 from demo.local_airflow import Component, LocalAirflow
+from demo.phone_catcher import read_log as read_texts
 from demo.simulate import Simulator
 from demo.stage import MARK, Stage, answers, free_ports
 from tests import compose, servers
@@ -162,13 +165,28 @@ def save_order(erp, seed):
         engine.dispose()
 
 
+def save_fuelling(erp):
+    """A vehicle of somebody who can be reached is fuelled; the number that must get a text."""
+    engine = open_engine(erp)
+    try:
+        with engine.connect() as connection:
+            cars = schema.vehicles.c.id, schema.parties.c.phone
+            query = sa.select(*cars).join(schema.parties).where(schema.parties.c.phone.like("+595 9%"))
+            vehicle, phone = connection.execute(query.order_by(schema.vehicles.c.id)).first()
+        Simulator(engine, seed=9).save_fuelling(vehicle)
+        return phone.replace(" ", "")
+    finally:
+        engine.dispose()
+
+
 def caught(var):
     return read_log(var / "mail.jsonl")[0]
 
 
-def states(stage, composed):
-    """The outbox as a worker's command line tells it."""
-    stage.run("list", ["python", "-m", "emailketing", "outbox", "list", "--json"], env=composed.env("worker"))
+def states(stage, composed, mailing):
+    """A mailing in the outbox as a worker's command line tells it."""
+    command = ["python", "-m", "emailketing", "outbox", "list", "--json", "--mailing", mailing]
+    stage.run("list", command, env=composed.env("worker"))
     lines = (stage.logs / "list.log").read_text().splitlines()
     return {row["document"]: row["state"] for row in map(json.loads, lines)}
 
@@ -208,6 +226,9 @@ def test_an_order_saved_in_the_erp_is_mailed_by_the_composed_services(var, capsy
             assert airflow.state("notifications", "sweep") == "running"  # it lingers
             assert [mail.recipients for mail in caught(var)] == [(order.address,) for order in saved]
             assert all(order.document in mail.subject for order, mail in zip(saved, caught(var), strict=True))
+            number = save_fuelling(erp)
+            stage.wait("its text", lambda: read_texts(var / "phone.jsonl")[0], at_most_s=60, every_s=0.05)
+            assert [text.to for text in read_texts(var / "phone.jsonl")[0]] == [number]
             told = {name: composed.healthy(name) for name in HEALTHY}
             told |= {name: composed.healthy("worker", name) for name in WORKERS}
             with capsys.disabled():
@@ -215,7 +236,7 @@ def test_an_order_saved_in_the_erp_is_mailed_by_the_composed_services(var, capsy
                 print(f"; memory {memory_mb(stage, server)} MB")
             assert told == dict.fromkeys((*HEALTHY, *WORKERS), True)
             assert composed.healthy("worker", "worker-3") is False
-            assert states(stage, composed) == {order.document: "accepted" for order in saved}
+            assert states(stage, composed, "purchase_order") == {order.document: "accepted" for order in saved}
             sweeps = [name for name in WORKERS if "task_id=sweep" in (stage.logs / f"airflow-{name}.log").read_text()]
             assert len(sweeps) == 1
     assert alive(var) == []

@@ -397,6 +397,22 @@ def test_a_lost_answer_is_settled_by_the_same_policy(outbox):
     assert states(outbox) == {"again": "queued", "never": "unknown"}
 
 
+def test_what_a_person_must_decide_does_not_count_as_unfinished(outbox):
+    put(outbox, letter("1", state=State.HELD), letter("2", state=State.UNADDRESSED, wire=None))
+    assert not outbox.unfinished()
+    put(outbox, letter("3", on_unknown=OnUnknown.NEVER))
+    assert outbox.unfinished()
+    assert outbox.unfinished(Lane.INSTANT)
+    assert not outbox.unfinished(Lane.BULK)
+    taken = begin(outbox)
+    assert outbox.unfinished()
+    outbox.step("worker", unknown(taken), None, NOW, LEASE_S)
+    assert outbox.unfinished(), "the policy has yet to speak"
+    rescue(outbox, 1)
+    assert outbox.message(taken.key).state is State.UNKNOWN
+    assert not outbox.unfinished()
+
+
 def test_a_claim_whose_process_died_before_sending_costs_nothing(outbox):
     put(outbox, letter("1"))
     claim(outbox, "dead")

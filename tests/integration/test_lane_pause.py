@@ -133,7 +133,8 @@ def test_other_lanes_go_on(sqlite_url):
 
 
 def test_a_message_that_goes_clears_the_count(sqlite_url):
-    script = {"mail": [DROP, DROP, None, DROP, DROP, None, DROP, DROP, None]}
+    # On a line that has carried a message a first drop costs nothing: the server may have ended it while it was idle.
+    script = {"mail": [DROP, DROP, None, DROP, DROP, DROP, None, DROP, DROP, DROP, None]}
     with ScriptedServer(script) as server, PostOffice(sqlite_url, server.port) as post:
         post.put(*FIFTY[:9])
         assert post.deliver().outcomes == {Outcome.LATER: 6, Outcome.ACCEPTED: 3}
@@ -325,7 +326,9 @@ def test_the_command_line_tells_of_the_pause_and_goes_on_at_once_when_asked(tmp_
     assert "paused" in table
     assert "it refused the login" in table
     assert [
-        (row["lane"], row["stands"], row["queued"], row["failures"]) for row in map(json.loads, rows.splitlines())
+        (row["lane"], row["stands"], row["queued"], row["failures"])
+        for row in map(json.loads, rows.splitlines())
+        if row["channel"] == "email"
     ] == [
         ("instant", "paused", 1, 2),
         ("report", "open", 0, 0),

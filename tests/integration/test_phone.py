@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +20,7 @@ from emailketing.model import Claim, Frozen, Outcome
 from tests.phone_gateways import phone_gateway
 from tests.smtp_servers import free_port
 
+PROJECT = Path(__file__).parents[2]
 NUMBER = "+595981123456"
 TWILIO = f"twilio://AC{'0' * 32}:{'f' * 32}@15551234567"
 
@@ -202,6 +205,27 @@ def test_the_number_may_stand_anywhere_in_the_url_and_without_its_plus():
         assert sent(url.replace("/?:to={to}", "/send/{digits}?:phone={to}")).outcome is Outcome.ACCEPTED
         assert requests[0].startswith(b"POST /send/595981123456 ")
         assert b'"phone": "+595981123456"' in requests[0]
+
+
+def documented():
+    table = (PROJECT / "docs" / "operate.md").read_text().partition("### The gateway to the phones")[2]
+    return re.findall(r"^\| .* \| `(\w+://.*)` \|$", table.partition("\n## ")[0], re.MULTILINE)
+
+
+@pytest.mark.parametrize("url", documented())
+def test_apprise_can_use_every_url_of_the_documentation(url):
+    login, password = {"twilio": ("AC" + "0" * 32, "f" * 32)}.get(url.partition(":")[0], ("abcd1234", "f" * 16))
+    channel = Phone(lambda: url.replace("{login}", login).replace("{password}", password))
+    if url.startswith("smpp"):  # the one that needs another package
+        with pytest.raises(ChannelDown, match="disabled"):
+            channel.open()
+        return
+    channel.open()
+    assert "595981123456" in channel._plugin(channel._template, NUMBER).url()
+
+
+def test_the_documentation_names_gateways_of_each_kind():
+    assert {url.partition(":")[0] for url in documented()} >= {"twilio", "vonage", "whatsapp", "smpp", "jsons", "forms"}
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_a_sweep_does_not_end_before_what_was_saved_a_moment_ago_stands_still(de
     with desk.mail_server():
         sweep.execute({})
         desk.operator.save_purchase_order()
-        assert sweep.execute({}) == {"purchase_order": 1}
+        assert told(sweep) == {"purchase_order": 1}
     assert states() == [State.ACCEPTED]
 
 

@@ -123,6 +123,7 @@ def test_names_are_held_against_the_mailings_declared(who):
     assert "channels: [email, phone]" in unused
     assert len(faults.notices) == 2
     assert faults.notices[0].endswith(":3: no DAG declares a mailing 'sales_closing'.")
+    assert who(text).faults([]).notices == (), "where no DAG file can be read, that is what is wrong"
     assert faults.notices[1] == "the outbox's database: no DAG declares a mailing 'birthday'."
 
 

@@ -281,3 +281,48 @@ def test_inside_airflow_a_malformed_connection_is_not_called_missing(given):
     given("erp", "postgresql://u:secret@host:port/company")
     with pytest.raises(SettingsError, match="neither a URI nor JSON"):
         connections.lookup("erp")
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"url": "json://gateway.example/?:to={to}"},
+        {"config": {"path": "json://gateway.example/?:to={to}", "tag": "sms"}},
+        {"config": '{"path": "json://gateway.example/?:to={to}", "tag": ""}'},
+        {"config": [{"path": "json://gateway.example/?:to={to}"}]},
+        {"config": "json://gateway.example/?:to={to}"},
+    ],
+)
+def test_a_gateways_url_is_found_where_airflows_form_writes_it_too(extra, given):
+    given("phone", {"conn_type": "apprise", "extra": extra})
+    assert connections.gateway_url("phone") == "json://gateway.example/?:to={to}"
+
+
+def test_a_gateways_url_may_be_given_in_a_uri(given):
+    given("phone", "apprise:///?url=json%3A%2F%2F127.0.0.1%3A8025%2F%3F%3Ato%3D%7Bto%7D")
+    assert connections.gateway_url("phone") == "json://127.0.0.1:8025/?:to={to}"
+
+
+def test_login_and_password_stand_in_the_url_percent_encoded(given):
+    url = "twilio://{login}:{password}@15551234567/{to}"
+    given("phone", {"conn_type": "apprise", "login": "me@x", "password": "a/b:{to}?", "extra": {"url": url}})
+    assert connections.gateway_url("phone") == "twilio://me%40x:a%2Fb%3A%7Bto%7D%3F@15551234567/{to}"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("", "no Airflow Connection 'phone'"),
+        ({"conn_type": "apprise"}, "is not there"),
+        ({"conn_type": "apprise", "extra": {"url": "secret"}}, "none of apprise's"),
+        ({"conn_type": "apprise", "extra": {"url": "json://secret/"}}, "no place for the recipient's number"),
+        ({"conn_type": "apprise", "extra": {"config": [{"path": "json://secret/{to}"}] * 2}}, "several gateways"),
+        ({"conn_type": "apprise", "extra": {"config": "{"}}, "no JSON object"),
+    ],
+)
+def test_a_phone_connection_that_cannot_be_used_names_what_is_wrong(value, words, given):
+    given("phone", value)
+    with pytest.raises(SettingsError, match=words) as raised:
+        connections.gateway_url("phone")
+    assert "secret" not in str(raised.value)
+    assert "AIRFLOW_CONN_PHONE" in str(raised.value) or "one gateway" in str(raised.value)

@@ -1,5 +1,6 @@
 """Rows become events, events become envelopes with keys; the cursor goes neither back nor into the future."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -163,3 +164,72 @@ def test_whoever_cannot_be_reached_is_told_with_the_reason(columns, reason):
 )
 def test_addresses_are_masked_in_logs(address, shown):
     assert masked(address) == shown
+
+
+@pytest.mark.parametrize(
+    ("raw", "region", "number"),
+    [
+        ("0981 123456", "PY", "+595981123456"),
+        ("(0981) 123-456", "PY", "+595981123456"),
+        ("0981.123.456", "PY", "+595981123456"),
+        ("981123456", "PY", "+595981123456"),
+        ("+595 981 123 456", "", "+595981123456"),
+        ("00595 981 123456", "PY", "+595981123456"),
+        ("tel:+595981123456", "PY", "+595981123456"),
+        ("+54 9 11 2233-4455", "PY", "+5491122334455"),
+        ("(212) 555-2368", "US", "+12125552368"),
+    ],
+)
+def test_a_number_is_taken_as_people_write_it(raw, region, number):
+    (found,) = audience.addressed_by_row({"phone": raw, "name": "Ana"}, "phone", region)
+    assert (found.recipient.address, found.recipient.name, found.reason) == (number, "Ana", "")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "0981 123456; 0982 123 456",
+        "0981 123456, 0982 123 456;",
+        "0981 123456/0982 123 456",
+        "0981/123456 ; 0982/123-456",
+        "0981 123456 / +595 982 123456 / 0981 123456",
+    ],
+)
+def test_several_numbers_in_one_column_are_several_people(raw):
+    found = [one.recipient.address for one in audience.addressed_by_row({"phone": raw}, "phone", "PY")]
+    assert list(dict.fromkeys(found)) == ["+595981123456", "+595982123456"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "region", "reason"),
+    [
+        (None, "PY", "phone is empty in the ERP"),
+        ("021 555 123", "PY", "is a landline, which gets no texts"),
+        ("+595 21 555123", "", "is a landline"),
+        ("0800 11 1234", "ES", "no phone number"),
+        ("0981 12345", "PY", "no phone number that exists in"),
+        ("0981 123456", "", "no region is set"),
+        ("0981 123456&to=+1", "PY", "other signs than"),
+        ("ask for Ana", "PY", "other signs than"),
+        ("0981 123456 int. 12", "PY", "other signs than"),
+        ("-", "PY", "is no phone number"),
+        ("0981 123456\r\n+1", "PY", "line break"),
+    ],
+)
+def test_who_gets_no_text_is_told_with_the_reason(raw, region, reason):
+    (found,) = audience.addressed_by_row({"phone": raw}, "phone", region)
+    assert reason in found.reason
+
+
+@given(st.text(max_size=60) | st.from_regex(r"[+(]?[0-9 ()./;,-]{1,40}", fullmatch=True))
+def test_whatever_stands_in_the_column_is_a_number_or_a_reason(raw):
+    for one in audience.addressed_by_row({"phone": raw}, "phone", "PY"):
+        assert one.reason or re.fullmatch(r"\+[1-9][0-9]{6,14}", one.recipient.address)
+
+
+def test_the_audience_knows_where_numbers_without_a_country_code_belong():
+    mailing = Mailing("m", channels=("email", "phone"))
+    row = {"email": "a@x.example", "phone": "0981 123456"}
+    people = audience.Audience(region="PY")
+    found = [people.addressees(mailing, row, channel)[0].recipient.address for channel in mailing.channels]
+    assert found == ["a@x.example", "+595981123456"]

@@ -335,3 +335,38 @@ def test_the_check_tells_the_line_of_words_that_cannot_be_read(write):
         {"order/text.txt.j2": "x", "order/subject.txt.j2": "x", "order/words.es.yaml": 'a: "b"\nc: [d\n'}
     ).check("order")
     assert [(Path(error.path).name, error.line) for error in errors] == [("words.es.yaml", 3)]
+
+
+def test_only_what_a_channel_carries_is_rendered(order):
+    parts = {"body__html": "<p>mail</p>", "phone__txt": "\n text \n", "sheet__html": "{{ 1 / 0 }}"}
+    renderer = order(**parts)
+    to_phone = renderer.render("order", {}, ANA, "phone")
+    assert (to_phone.phone, to_phone.subject, to_phone.html, to_phone.text) == ("text", "", "", "")
+    with pytest.raises(TemplateError, match="sheet"):
+        renderer.render("order", {}, ANA, "email")
+    mail = order(**{**parts, "sheet__html": "", "phone__txt": "{{ 1 / 0 }}"}).render("order", {}, ANA, "email")
+    assert (mail.phone, mail.subject) == ("", "S")
+    assert "mail" in mail.html
+    whole = order(**{**parts, "sheet__html": ""}).render("order", {}, ANA)
+    assert (whole.phone, whole.subject) == ("text", "S")
+
+
+def test_a_mailing_for_the_phone_alone_needs_no_subject(write):
+    renderer = write({"order/phone.txt.j2": "Hola"})
+    assert renderer.render("order", {}, ANA).phone == "Hola"
+    assert renderer.check("order", ["phone"]) == []
+    with pytest.raises(TemplateError, match="subject"):
+        renderer.render("order", {}, ANA, "email")
+
+
+def test_a_channel_to_which_a_mailing_says_nothing_is_found(write):
+    (error,) = write({"order/subject.txt.j2": "S", "order/text.txt.j2": "x"}).check("order", ["email", "phone"])
+    assert "has no text for the phone" in str(error)
+    assert "phone.txt.j2" in str(error)
+    (error,) = write({"sms/phone.txt.j2": "x"}).check("sms", ["email", "phone"])
+    assert "nothing to read in an e-mail" in str(error)
+
+
+def test_without_a_text_for_the_phone_there_is_nothing_to_render(order):
+    with pytest.raises(TemplateError, match=r"has no phone(.|\n)*phone\.txt\.j2"):
+        order(text__txt="x").render("order", {}, ANA, "phone")

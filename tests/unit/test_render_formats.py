@@ -7,15 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emailketing.hostile import cleaned, one_line
 from emailketing.render.formats import (
     Formats,
     Unformattable,
-    cleaned,
     less,
     link,
     locale_for,
     mailto,
-    one_line,
     or_dash,
     places,
     shares,

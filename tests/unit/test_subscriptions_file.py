@@ -212,6 +212,15 @@ def test_the_file_of_the_demo_company_has_no_slip():
     assert all(each.address.endswith(".example") for each in provisioned.members)
 
 
+def test_the_file_that_the_docs_show_has_no_slip(of):
+    page = (PROJECT / "docs" / "operate.md").read_text()
+    (text,) = re.findall(r"^```yaml\n(mailings:.*?)^```$", page, re.M | re.S)
+    provisioned, told = of(text)
+    assert told == []
+    assert {each.mailing for each in provisioned.members} == {"cash_closing", "record_change", "sales_*"}
+    assert not provisioned.rules["sales_closing"].on
+
+
 def test_what_stands_alone_on_the_command_line_is_read_the_same_way():
     assert filter_of("{branch: 001, total: {at_most: 5}}").plain() == {"branch": "001", "total": {"at_most": 5}}
     assert (filter_of("").plain(), options_of("{hour: 7}")) == ({}, {"hour": 7})

@@ -107,7 +107,7 @@ class Audience:
         wrong = [each.error for each in (*self.provisioned.problems, *self._stored_problems())]
         notices = []
         for name, member in self._named():
-            if any(fnmatchcase(each, name) for each in names):
+            if not names or any(fnmatchcase(each, name) for each in names):
                 continue
             close = difflib.get_close_matches(
                 name, names, n=1, cutoff=0.85

@@ -300,6 +300,10 @@ class Outbox:
         """What deliveries hold at the moment, whether they live or not."""
         return self._database.read(partial(reading.leased, now=now))
 
+    def unfinished(self, lane: Lane | None = None) -> bool:
+        """Whether anything in a lane, or in all of them, will still happen by itself, be it only a policy's word."""
+        return self._database.read(partial(reading.unfinished, lane=lane))
+
     def counts(self) -> dict[str, dict[State, int]]:
         """How many messages each mailing has in each state."""
         return self._database.read(reading.counts)

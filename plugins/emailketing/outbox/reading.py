@@ -142,6 +142,15 @@ def leased(connection: sa.Connection, now: datetime) -> Leased:
     return Leased(count, until)
 
 
+def unfinished(connection: sa.Connection, lane: Lane | None) -> bool:
+    """Whether anything in a lane, or in all of them, will still happen by itself."""
+    decided = sa.and_(message.c.state == State.UNKNOWN.value, message.c.next_attempt_at.is_(None))
+    waiting = [standing(State.QUEUED, State.SENDING, State.UNKNOWN), ~decided]
+    if lane:
+        waiting.append(message.c.lane == lane.value)
+    return connection.execute(sa.select(message.c.id).where(*waiting).limit(1)).first() is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Unrendered:
     """A message that is held because it has no bytes, as the envelope that it was."""

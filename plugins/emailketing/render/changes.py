@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from emailketing.render.formats import Formats, Unformattable, cleaned, one_line
+from emailketing.hostile import cleaned, one_line
+from emailketing.render.formats import Formats, Unformattable
 
 #: Longest value that is shown whole; of a longer one the part around the first difference is.
 LONGEST = 140

@@ -18,6 +18,9 @@ PARTS = {"subject": "txt", "text": "txt", "phone": "txt", "body": "html", "sheet
 
 LAYOUT = "_layout"
 
+#: The folder whose parts serve a report that has none of its own.
+REPORT = "_report"
+
 _TICK_NS = 1_000_000_000  # file systems keep times by the clock's tick, some by the second
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}(_[A-Z]{2})?")
@@ -49,13 +52,17 @@ class Folder:
     """The template folder of one mailing below include/templates.
 
     Raises TemplateError when there is no such folder. Where `templates` has no layout of its own, that of `shared`
-    serves.
+    serves; with `default`, the name of a folder, parts and words that the mailing lacks, or all of them, come from
+    there.
     """
 
-    def __init__(self, templates: Path, mailing: str, shared: Path) -> None:
+    def __init__(self, templates: Path, mailing: str, shared: Path, default: str = "") -> None:
         self.mailing, self.templates, self.path = mailing, templates, templates / mailing
-        self.layout = next((each / LAYOUT for each in (templates, shared) if (each / LAYOUT).is_dir()), shared / LAYOUT)
-        self._layers = (str(self.layout), str(self.path))
+        self.layout = _first(templates, shared, LAYOUT)
+        stock = _first(templates, shared, default) if default else None
+        if stock and not self.path.is_dir():
+            self.path = stock
+        self._layers = tuple(str(each) for each in dict.fromkeys((self.layout, stock or self.path, self.path)))
         if not _NAME.fullmatch(mailing) or not self.path.is_dir():
             raise TemplateError(
                 f"There is no template folder for the mailing {mailing!r}.",
@@ -64,7 +71,8 @@ class Folder:
             )
         self._seen_ns = time.time_ns()
         self._changed = self._changes()
-        self._names = sorted(each.name for each in self.path.iterdir())
+        self._found = {each.name: each for layer in self._layers[1:] for each in sorted(Path(layer).iterdir())}
+        self._names = sorted(self._found)
         self._languages: dict[tuple[str, str, str], str] = {}
         self._parts: dict[tuple[str, str, str], str | None] = {}
         self._words: dict[str, tuple[list[int | None], Mapping[str, str]]] = {}
@@ -76,11 +84,11 @@ class Folder:
         return fresh or self._changed != self._changes()
 
     def _changes(self) -> list[int | None]:
-        return [_changed_ns(str(folder)) for folder in (self.templates, self._layers[1])]
+        return [_changed_ns(str(folder)) for folder in (self.templates, *self._layers[1:])]
 
     def files(self) -> list[Path]:
         """Every template of the folder, in order."""
-        return [self.path / name for name in self._names if name.endswith(".j2")]
+        return [self._found[name] for name in self._names if name.endswith(".j2")]
 
     def languages(self) -> list[str]:
         """The languages for which the folder has a part or words."""
@@ -118,10 +126,10 @@ class Folder:
         order = [*own, f"{name}.{kind}.j2", f"{name}.{company}.{kind}.j2"]
         any_language = [each for each in self._names if re.fullmatch(rf"{name}\.[A-Za-z_]+\.{kind}\.j2", each)]
         found = next((each for each in [*order, *any_language] if each in self._names), None)
-        return f"{self.mailing}/{found}" if found else None
+        return f"{self._found[found].parent.name}/{found}" if found else None
 
     def words(self, language: str) -> Mapping[str, str]:
-        """The labels for a language: those of the layout, and over them the mailing's own.
+        """The labels for a language: those of the layout, of the default if there is one, and the mailing's own on top.
 
         In each, the bare language's stand under the territory's. Files that change are read again.
         """
@@ -131,6 +139,11 @@ class Folder:
             labels = [_labels(Path(file)) for file, ns in zip(files, changed, strict=True) if ns is not None]
             self._words[language] = (changed, {name: text for each in labels for name, text in each.items()})
         return self._words[language][1]
+
+
+def _first(templates: Path, shared: Path, name: str) -> Path:
+    """The folder `name` of the own templates, or else of the shared ones."""
+    return next((each / name for each in (templates, shared) if (each / name).is_dir()), shared / name)
 
 
 def mailings(templates: Path) -> list[str]:

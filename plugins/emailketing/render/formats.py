@@ -7,7 +7,7 @@ dates. A NULL is never guessed at: filters raise `Unformattable`, and a template
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
@@ -27,6 +27,8 @@ from babel.numbers import (
 )
 from jinja2 import Undefined
 from num2words import num2words
+
+from emailketing.hostile import one_line
 
 NBSP = "\u00a0"
 
@@ -94,11 +96,6 @@ def _known(value: Any, what: str) -> None:
 def or_dash(value: Any) -> Any:
     """`value`, or a dash where it is NULL or empty; for cells of tables."""
     return "–" if value is None or (isinstance(value, str) and not value.strip()) else value
-
-
-def one_line(value: Any) -> str:
-    """Text with every run of whitespace and control characters made one space: it cannot begin a new line or header."""
-    return " ".join(str(value).translate(_CONTROLS).split())
 
 
 def shortened(value: Any, length: int = 40) -> str:
@@ -250,11 +247,15 @@ class Formats:
         clock = format_datetime(local.replace(tzinfo=None), "HH:mm", locale=self.locale)
         return f"{self.date(local)}, {clock}"
 
+    def written(self, value: Any) -> Any:
+        """A record that knows how it is written (a report, a chart), as these formats write it."""
+        return value.written(self)
+
     def filters(self) -> dict[str, Callable[..., Any]]:
         """All filters by the names under which templates know them."""
         numbers = (self.money, self.sign, self.amount, self.in_words, self.number, self.quantity, self.percent)
         parts = (self.percent_of, self.signed_money, self.signed_amount)
-        dates = (self.date, self.long_date, self.datetime)
+        dates = (self.date, self.long_date, self.datetime, self.written)
         plain = (or_dash, one_line, shortened, mailto, tel, link, among, places, currency_places, summed, less, shares)
         return {each.__name__: each for each in (*numbers, *parts, *dates, *plain)}
 
@@ -302,34 +303,3 @@ def _rounded(number: Decimal, places: int) -> Decimal:
         return number.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP) + 0
     except InvalidOperation:
         raise Unformattable(f"{number} has more digits than can be printed") from None
-
-
-def cleaned(value: Any) -> Any:
-    """A value of the ERP without the signs that could mislead a reader or break a format, at any depth.
-
-    Control characters go (line ends stay, as a plain newline), as do lone surrogates and the signs that reverse the
-    direction of the text around them.
-    """
-    if isinstance(value, str):
-        if value.isprintable():  # none of the harmful is
-            return value
-        return value.replace("\r\n", "\n").replace("\r", "\n").translate(_HARMFUL)
-    if isinstance(value, Mapping):
-        return {key: cleaned(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [cleaned(item) for item in value]
-    return value
-
-
-_CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), " ")
-_HARMFUL = dict.fromkeys(
-    (
-        *(code for code in range(32) if chr(code) not in "\n\t"),
-        *range(0x7F, 0xA0),
-        *range(0x200E, 0x2010),  # direction marks
-        *range(0x2028, 0x202F),  # line and paragraph separators, embeddings and overrides
-        *range(0x2066, 0x206A),  # isolates
-        0xFEFF,
-        *range(0xD800, 0xE000),  # lone surrogates, which no encoding can write
-    )
-)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,12 +12,13 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from emailketing.errors import TemplateError
+from emailketing.hostile import cleaned, one_line
 from emailketing.model import Attachment, Content, Recipient
 from emailketing.render import checking
 from emailketing.render.changes import Changes
 from emailketing.render.faults import Missing, told
-from emailketing.render.folder import PARTS, Folder, Words, mailings
-from emailketing.render.formats import Formats, Unformattable, cleaned, locale_for, one_line
+from emailketing.render.folder import PARTS, REPORT, Folder, Words, mailings
+from emailketing.render.formats import Formats, Unformattable, locale_for
 from emailketing.render.mail import Pictures, derived_text, inlined, tidied
 
 if TYPE_CHECKING:
@@ -58,13 +59,15 @@ class Renderer:
         self._territory = str(company.get("territory") or "")
         self._zone = ZoneInfo(str(company.get("timezone") or "UTC"))
         self._environments: dict[str, Environment] = {}
-        self._folders: dict[str, Folder] = {}
+        self._folders: dict[tuple[str, bool], Folder] = {}
 
     def render(self, mailing: str, variables: Mapping[str, Any], recipient: Recipient, channel: str = "") -> Content:
         """What `recipient` will read, from the columns of an event's row (and its `lines`).
 
         Only what `channel` carries is rendered: of the phone the text and no PDF, of e-mail all but the phone's text.
         Without a channel it is all that the mailing has, for people who look at it.
+        Where the variable `report` is one (it can say how it is written), parts that the mailing lacks come from
+        `_report`.
         """
         job = self._job(mailing, variables, recipient)
         if channel == "phone":
@@ -81,28 +84,32 @@ class Renderer:
             attachments=(*pictures.held(), *self._sheet(job)),
         )
 
-    def language(self, mailing: str, wanted: str) -> str:
+    def language(self, mailing: str, wanted: str, *, report: bool = False) -> str:
         """The language in which a recipient who wants `wanted` gets this mailing."""
-        return Folder(self._templates, mailing, self._shared).language(wanted, self._language, self._territory)
+        return self._folder(mailing, report=report).language(wanted, self._language, self._territory)
+
+    def formats(self, language: str) -> Formats:
+        """How amounts, numbers and dates are written in a language: what reports, workbooks and charts write with."""
+        return Formats(locale_for(language, self._territory), self._zone)
 
     def mailings(self) -> list[str]:
         """The mailings that have a template folder."""
         return mailings(self._templates)
 
-    def check(self, mailing: str, channels: Collection[str] = ()) -> list[TemplateError]:
+    def check(self, mailing: str, channels: Collection[str] = (), *, report: bool = False) -> list[TemplateError]:
         """Everything that is wrong with a mailing's files as far as can be told without data; [] when all is well.
 
         With `channels` the parts that each of them needs must be there, too.
         """
         try:
-            folder = Folder(self._templates, mailing, self._shared)
+            folder = Folder(self._templates, mailing, self._shared, REPORT if report else "")
         except TemplateError as error:
             return [error]
         found = checking.problems(folder, self._include, self._environment(self._language), self._language)
         return [*found, *checking.unsaid(folder, channels)]
 
     def _job(self, mailing: str, variables: Mapping[str, Any], recipient: Recipient) -> _Job:
-        folder = self._folder(mailing)
+        folder = self._folder(mailing, report=hasattr(variables.get("report"), "written"))
         language = folder.language(recipient.language, self._language, self._territory)
         seen = {
             "lines": [],
@@ -114,11 +121,12 @@ class Renderer:
         }
         return _Job(folder, language, self._environment(language), seen)
 
-    def _folder(self, mailing: str) -> Folder:
+    def _folder(self, mailing: str, *, report: bool = False) -> Folder:
         """The mailing's folder, listed again when a file came or went."""
-        known = self._folders.get(mailing)
+        known = self._folders.get((mailing, report))
         if known is None or known.stale():
-            known = self._folders[mailing] = Folder(self._templates, mailing, self._shared)
+            known = Folder(self._templates, mailing, self._shared, REPORT if report else "")
+            self._folders[mailing, report] = known
         return known
 
     def _environment(self, language: str) -> Environment:
@@ -133,7 +141,7 @@ class Renderer:
                 trim_blocks=True,
                 lstrip_blocks=True,
             )
-            formats = Formats(locale_for(language, self._territory), self._zone)
+            formats = self.formats(language)
             environment.filters.update(formats.filters() | {"changed_fields": Changes(formats).changed_fields})
             self._environments[language] = environment
         return self._environments[language]
@@ -154,7 +162,7 @@ class Renderer:
 
     def _sheet(self, job: _Job) -> tuple[Attachment, ...]:
         pictures = Pictures(self._include)
-        html = self._part(job, "sheet", picture=pictures.sheet)
+        html = self._part(job, "sheet", picture=pictures.sheet, listing=self._listing)
         if not html:
             return ()
         try:
@@ -168,6 +176,16 @@ class Renderer:
         from emailketing.render.printing import Printer
 
         return Printer(self._include)
+
+    def _listing(self, section: Any) -> Iterator[tuple[Any, str]]:
+        """`listing()` of sheets: the lines of a report's section, each as one text where it can be."""
+        return self._listed(section)
+
+    @cached_property
+    def _listed(self) -> Callable[[Any], Iterator[tuple[Any, str]]]:
+        from emailketing.render.listing import listing
+
+        return listing()
 
     def _part(self, job: _Job, part: str, *, needed: bool = False, **more: Any) -> str:
         """A part, rendered; '' when the mailing has no such part."""
