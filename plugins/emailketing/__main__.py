@@ -148,7 +148,10 @@ def _mailing_check(mailing: Mailing) -> Callable[[], str]:
         _raise(road.check_mailing(wiring.erp(), wiring.renderer(), mailing, who))
         off = who.off(mailing.name)
         stands = f"{off}: nobody is told, and what is saved meanwhile is history; " if off else ""
-        return f"{stands}query and templates hold against the ERP"
+        with wiring.erp().reading() as reader:
+            undated = reader.undated(mailing.name)
+        note = f"; {undated} rows have no changed_at and are never told" if undated else ""
+        return f"{stands}query and templates hold against the ERP{note}"
 
     return act
 
@@ -284,20 +287,24 @@ def _written(content: Content, out: Path) -> Iterator[Path]:
 def sweep(names: Sequence[str], since: datetime | None) -> None:
     """Look at the ERP once and put a message into the outbox for every new document.
 
-    The first look at a mailing takes what is there as history and sends nothing. Sweeping again is always safe.
+    Documents saved a moment ago are looked at again when they have stood still, for ten seconds at the most. The first
+    look at a mailing takes what is there as history and sends nothing. Sweeping again is always safe.
     """
     from emailketing import road, tasks, wiring
 
     sweeper = wiring.sweeper()
     begin = since.replace(tzinfo=UTC) if since else None
-    problems: list[str] = []
-    for swept in road.sweep_all(sweeper, _mailings(names).values(), begin):
+    authors: list[str] = []
+    alarms: list[str] = []
+    for swept in road.sweep_out(sweeper, _mailings(names).values(), begin):
         click.echo(f"{swept.mailing}: {tasks.told(swept)}")
         if begin and not swept.first_look:
             click.echo("  --since was not used: this mailing has looked before", err=True)
-        problems += [*swept.held, *swept.problems]
-    for problem in dict.fromkeys(problems):
-        Problem(AuthoringError(problem)).show()
+        authors += [*swept.held, *swept.problems]
+        alarms += swept.alarms
+    problems = [*map(AuthoringError, dict.fromkeys(authors)), *map(OperationsError, alarms)]
+    for problem in problems:
+        Problem(problem).show()
     if problems:
         sys.exit(1)
 
@@ -347,6 +354,35 @@ def _tell_leased() -> None:
         click.echo(
             f"{held.count} more are in the hands of another delivery; should it be dead, they go on by themselves "
             f"after {held.until:%H:%M:%S} UTC"
+        )
+
+
+@main.command()
+@click.argument("names", nargs=-1, metavar="[MAILING]...")
+@click.option("--since", type=click.DateTime(), help="To which time the ERP was taken back, in its own timezone.")
+@click.option("--at", type=click.DateTime(), help="When people went on working in it, in its own timezone; now if not.")
+@_command
+def restored(names: Sequence[str], since: datetime | None, at: datetime | None) -> None:
+    """The ERP was restored from a backup: tell what is saved in it since, even under numbers that were told before.
+
+    Give --since a little earlier than the backup. Without it, the restores that are known are listed.
+    """
+    from emailketing import road, wiring
+
+    mailings, outbox = _mailings(names), wiring.outbox()
+    if since is None:
+        known = [(name, one) for name in mailings for one in outbox.epochs(name)[1:]]
+        rows = [[name, str(one.number), _cell(one.since), _cell(one.at)] for name, one in known]
+        _table(["mailing", "restore", "back to (UTC)", "at (UTC)"], rows)
+        return
+    now, zone = road.utc_now(), wiring.erp().zone
+    back, until = since.replace(tzinfo=zone).astimezone(UTC), at.replace(tzinfo=zone).astimezone(UTC) if at else now
+    if not back < until <= now:
+        raise click.BadParameter("--since has to be before --at, and --at not in the future.")
+    for name in mailings:
+        noted = outbox.restored(name, back, until, now)
+        click.echo(
+            f"{name}: {'noted; the next sweep reads from there' if noted else 'has never looked: nothing to do'}"
         )
 
 

@@ -33,7 +33,7 @@ from sqlalchemy.exc import (
 )
 
 from emailketing.errors import ErpError, SqlError, nearest
-from emailketing.model import chunks, document_text
+from emailketing.model import chunks, document_text, query_files
 
 Row = dict[str, Any]
 
@@ -45,6 +45,15 @@ _LIST_LIMIT = {"mssql": 2000, "oracle": 1000}
 _LIST_DEFAULT = 30_000
 
 _PATIENCE_S = 120  # a query of the sweep that takes longer is ended where the database can do so
+
+# The server's clock in UTC, where there is a server.
+_CLOCK = {
+    "postgresql": "SELECT clock_timestamp()",
+    "mysql": "SELECT UTC_TIMESTAMP(6)",
+    "mariadb": "SELECT UTC_TIMESTAMP(6)",
+    "mssql": "SELECT SYSUTCDATETIME()",
+    "oracle": "SELECT SYS_EXTRACT_UTC(SYSTIMESTAMP) FROM dual",
+}
 
 _BEGINNING = datetime(1900, 1, 1, tzinfo=UTC)
 _END = datetime(9999, 12, 31, tzinfo=UTC)
@@ -58,10 +67,14 @@ _WORDS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A cheap look at a notification's query: how many rows changed since then, and when the newest did."""
+    """A cheap look at a notification's query: how many rows changed since then, and when the newest did.
+
+    `newest_past` is the newest of those that are not dated in the future.
+    """
 
     count: int
     newest: datetime | None
+    newest_past: datetime | None = None
 
 
 class Query:
@@ -125,7 +138,7 @@ class Erp:
 
     def has(self, name: str) -> bool:
         """Whether there is a query of this name."""
-        return next(self.folder.rglob(f"{name}.sql"), None) is not None
+        return self._found(name) is not None
 
     @contextmanager
     def reading(self) -> Iterator[Reader]:
@@ -146,10 +159,13 @@ class Erp:
         with self.reading() as reader:
             return reader.look(name, since)
 
+    def _found(self, name: str) -> Path | None:
+        return next((path for path in query_files(self.folder) if path.name == f"{name}.sql"), None)
+
     def _path(self, name: str) -> Path:
-        path = next(self.folder.rglob(f"{name}.sql"), None)
+        path = self._found(name)
         if path is None:
-            names = [known.name.removesuffix(".sql") for known in self.folder.rglob("*.sql")]
+            names = [known.name.removesuffix(".sql") for known in query_files(self.folder)]
             raise SqlError(f"there is no query {name!r}.", path=self.folder / f"{name}.sql", hint=nearest(name, names))
         return path
 
@@ -182,17 +198,39 @@ class Reader:
             yield from self._wrapped(name, tail, documents=list(some), since=self._local(since))
 
     def latest(self, name: str) -> Row | None:
-        """The row that changed last, for previews and checks; None when the query gives none."""
-        return next(self._wrapped(name, "ORDER BY changes.changed_at DESC"), None)
+        """The row that changed last, for previews and checks; None when the query gives none with a changed_at."""
+        return next(self._wrapped(name, "WHERE changes.changed_at IS NOT NULL ORDER BY changes.changed_at DESC"), None)
 
-    def look(self, name: str, since: datetime) -> Look:
-        """How many rows changed since then, and when the newest did."""
+    def look(self, name: str, since: datetime, until: datetime | None = None) -> Look:
+        """How many rows changed since then, and when the newest did; `until` is the present, if not this moment."""
         query = self._erp.query(name)
-        wrap = "SELECT COUNT(*), MAX(changes.changed_at) FROM (\n{}\n) changes WHERE changes.changed_at >= :since"
-        values = {"since": self._local(since)}
-        count, newest = tuple(self._execute(query, query.clause(values, wrap), values).one())
-        moment = self._utc_or_raw(newest)
-        return Look(count, moment if isinstance(moment, datetime) else None)
+        past = "MAX(CASE WHEN changes.changed_at <= :until THEN changes.changed_at END)"
+        wrap = (
+            f"SELECT COUNT(*), MAX(changes.changed_at), {past} "  # noqa: S608 nothing but this module's own words
+            "FROM (\n{}\n) changes WHERE changes.changed_at >= :since"
+        )
+        values = {"since": self._local(since), "until": self._latest_local(until or datetime.now(UTC))}
+        count, *newest = tuple(self._execute(query, query.clause(values, wrap), values).one())
+        newest, past = (self._utc_or_raw(value) for value in newest)
+        return Look(count, *(each if isinstance(each, datetime) else None for each in (newest, past)))
+
+    def undated(self, name: str) -> int:
+        """How many rows have no changed_at, and so are never told."""
+        query = self._erp.query(name)
+        values = {"since": self._local(_BEGINNING)}
+        wrap = "SELECT COUNT(*) FROM (\n{}\n) changes WHERE changes.changed_at IS NULL"
+        return int(self._execute(query, query.clause(values, wrap), values).scalar() or 0)
+
+    def now(self) -> datetime | None:
+        """The database server's clock; None where the database is a file, and so has none of its own."""
+        asked = _CLOCK.get(self._connection.dialect.name)
+        if asked is None:
+            return None
+        try:
+            moment: datetime = self._connection.exec_driver_sql(asked).scalar_one()
+        except DBAPIError as error:
+            raise _unreachable(error) from error
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
     def lines(self, name: str, documents: Sequence[Any]) -> dict[str, list[Row]]:
         """The lines of these documents, by document as text; empty when the mailing has no `<name>.lines.sql`.
@@ -278,6 +316,12 @@ class Reader:
         earliest = local.replace(tzinfo=None) - put_back
         # SQLite compares text; the shortest form of a time is not greater than any longer form of the same time.
         return earliest.isoformat(" ") if self._connection.dialect.name == "sqlite" else earliest
+
+    def _latest_local(self, moment: datetime) -> datetime | str:
+        """The latest time that the ERP may write for `moment`, naive and in its own zone."""
+        local = moment.astimezone(self._erp.zone).replace(tzinfo=None)
+        # As text, what follows the fractions of a second must not make an earlier time greater.
+        return f"{local.isoformat(' ', 'microseconds')}~" if self._connection.dialect.name == "sqlite" else local
 
     def _utc_or_raw(self, value: Any) -> Any:
         moment = _moment(value)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from emailketing.model import Envelope, Event, Mailing, Recipient, State, document_text
+from emailketing.model import Envelope, Epoch, Event, Mailing, Recipient, State, Telling, document_text
 
 _LONGEST = {"document": 120, "version": 60}  # what a message key has room for
 
@@ -69,12 +70,57 @@ def unaddressed(envelope: Envelope, reason: str) -> Envelope:
     return replace(envelope, state=State.UNADDRESSED, reason=reason)
 
 
-def reach(newest: datetime | None, position: datetime, now: datetime) -> datetime:
+def reach(newest: datetime | None, position: datetime, now: datetime, left: datetime | None = None) -> datetime:
     """Where the cursor stands when the newest event seen is of `newest`: never backwards, never in the future.
 
     An ERP's clock that runs ahead, or one document dated next year, must not push the cursor past what is to come.
+    Nor does it pass `left`, the oldest event that is left for the next look.
     """
-    return max(position, min(newest or position, now))
+    return max(position, min(newest or position, now, left or now))
+
+
+def bare(version: str) -> str:
+    """A message's version as the ERP gives it, without what `reborn` may have added."""
+    return _RESTORED.sub("", version)
+
+
+def versions(event: Event, restores: Sequence[Epoch]) -> list[str]:
+    """The versions under which an event may be told: its own, and one for each restore of the ERP."""
+    return [event.version, *(_after(event.version, restore) for restore in restores)]
+
+
+def reborn(event: Event, restores: Sequence[Epoch], told: Callable[[str], Sequence[Telling]]) -> Event:
+    """The event, under another version where a restored ERP gives the document and version of one that it has lost.
+
+    `told` says what was told under one of the event's `versions`. It speaks of this event when its time is the same.
+    """
+    version, later = event.version, list(restores)
+    while lost := [restore for restore in later if _lost(event, restore, told(version))]:
+        version, later = _after(event.version, lost[-1]), [each for each in later if each.number > lost[-1].number]
+    return replace(event, version=version)
+
+
+def is_history(event: Event, seen_at: datetime | None, epochs: Sequence[Epoch]) -> bool:
+    """Whether an event is of what a look found at `seen_at` (None: of nothing) and passed over.
+
+    What was saved after a restore of the ERP to before that look only bears the number of what it found.
+    """
+    if seen_at is None:
+        return False
+    return not any(restore.since < seen_at and event.changed_at > restore.at for restore in epochs[1:])
+
+
+_RESTORED = re.compile(r"\+restored\d+$")
+
+
+def _after(version: str, restore: Epoch) -> str:
+    return f"{version}+restored{restore.number}"
+
+
+def _lost(event: Event, restore: Epoch, told: Sequence[Telling]) -> bool:
+    if event.changed_at < restore.since or any(each.event_at == event.changed_at for each in told):
+        return False
+    return any(each.event_at >= restore.since and each.created_at < restore.at for each in told)
 
 
 def _truth(value: Any) -> bool:

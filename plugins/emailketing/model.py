@@ -6,12 +6,13 @@ Everything here is a value without a connection. Times are aware datetimes in UT
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
@@ -110,6 +111,7 @@ class Mailing:
     channels: tuple[str, ...] = ("email",)
     expires_after_s: float | None = None  # an event older than this becomes a message in state expired
     on_unknown: OnUnknown = OnUnknown.AGAIN
+    quiet_s: float | None = None  # how long a document must stand still before it is told; the setting's when None
 
     @property
     def lane(self) -> Lane:
@@ -130,6 +132,28 @@ class Event:
     changed_at: datetime
     variables: Mapping[str, Any]
     silent: bool = False  # imported data: nobody is told
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """A time in which what the ERP says of itself belongs together; a restore of the ERP begins another.
+
+    Number 0 is the mailing's first look: its cursor never goes back beyond `since`. Each other one is a restore: what
+    was told of documents that changed at or after `since` (the ERP's time), by messages from before `at` (ours), may
+    speak of documents that the ERP has lost and whose numbers it gives again.
+    """
+
+    number: int
+    since: datetime
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """A message that told of a document: when the document had changed, and when the message was made."""
+
+    event_at: datetime
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +229,11 @@ def key_parts(key: str) -> tuple[str, ...]:
 def document_of(key: str) -> str:
     """What a key shares with the keys of other addresses: mailing, document, version and channel."""
     return key.rpartition(":")[0]
+
+
+def version_key(mailing: str, document: str, version: str) -> str:
+    """What the keys of all messages of a document's version share."""
+    return message_key(mailing, document, version, "", "").removesuffix("::")
 
 
 def version_of(key: str) -> str:
@@ -355,6 +384,12 @@ def masked(address: str) -> str:
     if not at:
         return f"…{address[-3:]}" if len(address) > 3 else "…"
     return f"{local[:2]}…@{domain}"
+
+
+def query_files(folder: Path) -> Iterator[Path]:
+    """The queries below a folder of SQL. What lies in its folder `capture` are scripts for the ERP's database."""
+    scripts = folder / "capture"
+    return (path for path in folder.rglob("*.sql") if scripts not in path.parents)
 
 
 def chunks(items: Sequence[T], size: int) -> list[Sequence[T]]:

@@ -31,12 +31,14 @@ from emailketing.errors import AuthoringError
 class Sight:
     """What one look saw of one mailing in the time from its cursor less the overlap until now.
 
-    `cursor` is None when the mailing was never swept; `newest` is None when there is no row.
+    `cursor` is None when the mailing was never swept; `newest` is None when there is no row. `newest_past` is the
+    newest that is not dated in the future: a document of next year hides no change of another.
     """
 
     cursor: datetime | None
     count: int
     newest: datetime | None
+    newest_past: datetime | None = None
 
     @property
     def is_news(self) -> bool:
@@ -47,7 +49,16 @@ class Sight:
         """Whether a row came, or changed, since the look `before`."""
         if before is None or self.newest is None:
             return False
-        return self.count > before.count or before.newest is None or self.newest > before.newest
+        newer = _later(self.newest, before.newest) or _later(self.newest_past, before.newest_past)
+        return self.count > before.count or newer
+
+    def looks_like(self, other: Sight) -> bool:
+        """Whether the ERP looks the same in both."""
+        return (self.count, self.newest, self.newest_past) == (other.count, other.newest, other.newest_past)
+
+
+def _later(moment: datetime | None, before: datetime | None) -> bool:
+    return moment is not None and (before is None or moment > before)
 
 
 # Threads of our own: a look that hangs in a dead connection takes none from Airflow's other triggers.
@@ -88,7 +99,7 @@ class Watch:
     def _is_news(self, name: str, sight: Sight) -> bool:
         woken = self._woken.get(name)
         # Not the cursor: it follows the clock where a row is dated in the future, and would wake without end.
-        if woken and (sight.count, sight.newest) == (woken.count, woken.newest) and sight.cursor and woken.cursor:
+        if woken and sight.looks_like(woken) and sight.cursor and woken.cursor:
             return False
         return sight.is_news or sight.has_grown(self._before.get(name))
 
@@ -150,7 +161,7 @@ class ErpTrigger(BaseTrigger):  # type: ignore[misc]
             if cursor is None:
                 return Sight(None, 0, None)
             seen = erp.look(name, cursor - overlap)
-            return Sight(cursor, seen.count, seen.newest)
+            return Sight(cursor, seen.count, seen.newest, seen.newest_past)
 
         return look
 

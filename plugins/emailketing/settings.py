@@ -77,6 +77,10 @@ class Sweep(Section):
         900.0, ge=0, description="How far behind the cursor rows are read again: the longest transaction of the ERP."
     )
 
+    quiet_s: float = Field(
+        1.0, ge=0, le=3600, description="A document is told when it has stood still for this long; 0 tells every save."
+    )
+
     @field_validator("erp_timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:

@@ -15,14 +15,14 @@ from contextvars import ContextVar
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import BaseOperator, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from emailketing import settings
 from emailketing.errors import AuthoringError, ChannelDown, DeclarationError, SettingsError, nearest
-from emailketing.model import Lane, Mailing
+from emailketing.model import Lane, Mailing, query_files
 from emailketing.sensors import ErpSensor
 
 if TYPE_CHECKING:
@@ -42,21 +42,35 @@ _SWEEP_DRAIN_S = 20.0  # a sweep that has much to send looks at the ERP in betwe
 _DRAIN_S = 45.0  # a drain started each minute ends before the next one begins
 
 
-def notification(name: str, *, channels: Sequence[str] = ("email",), expires_after: timedelta | None = None) -> Mailing:
+def notification(
+    name: str,
+    *,
+    channels: Sequence[str] = ("email",),
+    expires_after: timedelta | None = None,
+    quiet: timedelta | None = None,
+) -> Mailing:
     """A mailing that tells of every saved document of `include/sql/<name>.sql`, by `include/templates/<name>/`.
 
-    `expires_after` is the age at which an event no longer helps anybody; it then ends as expired, visibly.
+    `expires_after` is the age at which an event no longer helps anybody; it then ends as expired, visibly. `quiet` is
+    how long a document must stand still before it is told, in place of the setting's.
     Raises DeclarationError, with the line of the DAG file, when there is no such query, template or channel.
     """
     include = settings.load().include
     if not include.is_dir():
         raise SettingsError(f"There is no folder {include}.", hint="EMAILKETING_INCLUDE names the include folder.")
-    _known("query", name, [path.name.removesuffix(".sql") for path in include.glob("sql/**/*.sql")])
+    _known("query", name, [path.name.removesuffix(".sql") for path in query_files(include / "sql")])
     _known("template folder", name, [path.name for path in include.glob("templates/*") if path.is_dir()])
     for channel in channels:
         _known("channel", channel, CHANNELS)
+    if quiet is not None and quiet < timedelta(0):
+        _refuse(
+            f"quiet is {quiet}, which is less than nothing.", "Give a length of time, such as timedelta(seconds=5)."
+        )
     return Mailing(
-        name, channels=tuple(channels), expires_after_s=expires_after.total_seconds() if expires_after else None
+        name,
+        channels=tuple(channels),
+        expires_after_s=expires_after.total_seconds() if expires_after else None,
+        quiet_s=None if quiet is None else quiet.total_seconds(),
     )
 
 
@@ -95,10 +109,10 @@ class SweepOperator(BaseOperator):  # type: ignore[misc]
             new[swept.mailing] = new.get(swept.mailing, 0) + swept.new
             for problem in swept.held:
                 log.warning("still held: %s", problem)
-            for problem in swept.problems:
+            for problem in [*swept.alarms, *swept.problems]:
                 if problem not in problems:
                     log.error("%s", problem)
-            problems |= dict.fromkeys(swept.problems)
+                problems[problem] = None
         if problems:
             raise AirflowFailException("\n".join(problems))
         return new
@@ -120,9 +134,11 @@ class SweepOperator(BaseOperator):  # type: ignore[misc]
             if any(one.new or one.mended for one in swept) or delivered.outcomes.total():
                 busy, quiet_since = True, time.monotonic()
             now = time.monotonic()
-            if not busy or now - quiet_since > linger_s or now - began > most_s:
+            waits = [one.look_again_s for one in swept if one.left]
+            at_rest = not waits and (not busy or now - quiet_since > linger_s)
+            if at_rest or now - began > most_s:
                 return
-            time.sleep(poll_s)
+            time.sleep(min([poll_s, *waits]))
 
 
 def told(swept: Swept) -> str:
@@ -133,7 +149,8 @@ def told(swept: Swept) -> str:
         return f"{swept.off}; {swept.documents} documents changed, nobody is told: what is saved meanwhile is history"
     states = ", ".join(f"{count} {state}" for state, count in sorted((swept.states + swept.mended).items()))
     nobodys = f", {swept.nobodys} concern nobody by the filters of the subscriptions" if swept.nobodys else ""
-    return f"{swept.documents} documents changed, {states or 'nothing new'}{nobodys}"
+    left = f", {swept.left} saved a moment ago and left for the next look" if swept.left else ""
+    return f"{swept.documents} documents changed, {states or 'nothing new'}{nobodys}{left}"
 
 
 @task(execution_timeout=_STUCK)  # type: ignore[untyped-decorator]
@@ -200,10 +217,12 @@ def _execute(path: Path) -> None:
 
 def _known(what: str, name: str, known: Sequence[str]) -> None:
     if name not in known:
-        frame = _caller()
-        raise DeclarationError(
-            f"there is no {what} {name!r}.", path=frame.filename, line=frame.lineno, hint=nearest(name, known)
-        )
+        _refuse(f"there is no {what} {name!r}.", nearest(name, known))
+
+
+def _refuse(problem: str, hint: str) -> NoReturn:
+    frame = _caller()
+    raise DeclarationError(problem, path=frame.filename, line=frame.lineno, hint=hint)
 
 
 def _caller() -> traceback.FrameSummary:

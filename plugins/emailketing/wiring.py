@@ -127,6 +127,7 @@ def sweeper() -> Sweeper:
         channels={name: channel(name) for name in CHANNELS},
         sender=chosen.mail_sender(),
         overlap_s=chosen.sweep.overlap_s,
+        quiet_s=chosen.sweep.quiet_s,
         audience=audience(),
     )
 

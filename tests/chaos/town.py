@@ -45,6 +45,7 @@ class Town:
             "EMAILKETING_DAGS": str(STAGE / "dags"),
             "EMAILKETING_INCLUDE": str(STAGE / "include"),
             "EMAILKETING_DELIVERY__BACKOFF_S": "0.05",
+            "EMAILKETING_SWEEP__QUIET_S": "0.1",
             "EMAILKETING_DELIVERY__ATTEMPTS": "50",
         }
 

@@ -1,12 +1,14 @@
 """The include folder as a copy that a test may spoil, and a town on SQLite that has looked for the first time."""
 
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from demo.build import build
 from tests.desk import Desk
+from tests.era import Era
 from tests.town import Town
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -36,3 +38,24 @@ def company(tmp_path_factory):
 @pytest.fixture
 def desk(tmp_path, company):
     return Desk(tmp_path, company)
+
+
+@pytest.fixture(scope="module", params=["postgres", "sqlite"])
+def eternal_era(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("era")
+    with ExitStack() as stack:
+        if request.param == "postgres":
+            server = request.getfixturevalue("postgres_server")
+            urls = [stack.enter_context(server.database()) for _ in range(2)]
+        else:
+            urls = [f"sqlite:///{folder / name}" for name in ("erp.db", "outbox.db")]
+        era = Era(*urls, folder)
+        yield era
+        era.close()
+
+
+@pytest.fixture
+def era(eternal_era):
+    """An ERP whose clocks the test moves, with its outbox; on SQLite the ERP has no clock of its own."""
+    eternal_era.begin_anew()
+    return eternal_era

@@ -1,7 +1,9 @@
 """The command line, as a person uses it: real processes, a real mail server, connections from the environment."""
 
 import json
+import re
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -18,7 +20,7 @@ def test_from_first_look_to_resend(desk):
     assert "1 queued" in desk.run("sweep")
     assert "nothing new" in desk.run("sweep")
     with desk.mail_server():
-        assert "✓ connection smtp" in desk.run("check")
+        assert "✓ connection smtp" in desk.run("check", "purchase_order")
         assert "1 accepted" in desk.run("deliver")
         assert "nothing was due" in desk.run("deliver")
         (row,) = desk.rows()
@@ -246,6 +248,32 @@ def test_an_address_without_at_is_a_visible_message(desk):
     assert "1 unaddressed" in desk.run("sweep")
     (row,) = desk.rows("--state", "unaddressed")
     assert "is no e-mail address" in row["reason"]
+
+
+def test_a_restored_erp_is_told_by_hand_and_its_numbers_are_told_again(desk):
+    desk.run("sweep")
+    saved = desk.operator.save_purchase_order()
+    assert "1 queued" in desk.run("sweep")
+    assert "before --at" in desk.run("restored", "--since", "2999-01-01", fails=True)
+    assert "purchase_order: noted" in desk.run("restored", "--since", "2026-01-01")
+    assert "2026-01-01 03:00:00" in desk.run("restored")
+    assert "0 queued" not in desk.run("sweep")
+    with desk.operator.engine.begin() as connection:
+        later = datetime.now(ZoneInfo("America/Asuncion")).replace(tzinfo=None)
+        connection.execute(
+            sa.update(schema.purchase_orders)
+            .where(schema.purchase_orders.c.number == saved.document)
+            .values(changed_at=later, notes="another order")
+        )
+    assert "1 queued" in desk.run("sweep")
+    assert sorted(row["version"] for row in desk.rows()) == ["1", "1+restored1"]
+
+
+def test_rows_without_a_time_are_told_by_the_check(desk):
+    desk.operator.save_purchase_order()
+    desk.mend("sql/purchase_order.sql", " o.changed_at ", " NULLIF(o.changed_at, o.changed_at) ")
+    with desk.mail_server():
+        assert re.search(r"; \d+ rows have no changed_at and are never told", desk.run("check", "purchase_order"))
 
 
 def test_help_explains_every_command(desk):

@@ -49,6 +49,17 @@ def test_a_sweep_sends_what_was_saved_and_a_repeated_one_nothing(desk, sweep):
     assert len(read_log(desk.log)[0]) == 1
 
 
+def test_a_sweep_does_not_end_before_what_was_saved_a_moment_ago_stands_still(desk, sweep, monkeypatch):
+    monkeypatch.setenv("EMAILKETING_SWEEP__LINGER_S", "0")
+    monkeypatch.setenv("EMAILKETING_SWEEP__QUIET_S", "1.5")
+    settings.load.cache_clear()
+    with desk.mail_server():
+        sweep.execute({})
+        desk.operator.save_purchase_order()
+        assert told(sweep) == {"purchase_order": 1}
+    assert states() == [State.ACCEPTED]
+
+
 def test_a_broken_template_fails_the_run_once_and_is_mended_by_the_next(desk, sweep):
     with desk.mail_server():
         sweep.execute({})

@@ -98,6 +98,23 @@ def test_a_look_counts_and_tells_the_newest(erp):
     assert erp.look("orders", at(12)).newest is None
 
 
+def test_a_look_tells_the_newest_that_is_not_dated_in_the_future(erp):
+    look = erp.look("orders", at(9))
+    assert look.newest_past == look.newest
+    with erp.reading() as reader:
+        past = reader.look("orders", at(9), at(10, 59)).newest_past
+        assert past == at(10, 5).replace(microsecond=250_000).astimezone(UTC)
+        assert reader.look("orders", at(10, 45), at(10, 59)).newest_past is None
+
+
+def test_rows_without_a_time_are_counted(erp):
+    with erp.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE orders SET changed_at = NULL WHERE number = 3")
+    with erp.reading() as reader:
+        assert reader.undated("orders") == 1
+        assert reader.latest("orders")["document"] == 2
+
+
 def test_documents_are_found_whenever_they_changed(erp):
     with erp.reading() as reader:
         assert sorted(row["document"] for row in reader.documents("orders", ["3", "1"])) == [1, 3]

@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from emailketing import audience, events
 from emailketing.events import BadRow
-from emailketing.model import Event, Mailing, Recipient, State, key_parts, masked, message_id, message_key
+from emailketing.model import (
+    Epoch,
+    Event,
+    Mailing,
+    Recipient,
+    State,
+    Telling,
+    key_parts,
+    masked,
+    message_id,
+    message_key,
+)
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ORDER = Mailing("purchase_order", expires_after_s=3600)
@@ -79,6 +90,43 @@ def test_the_cursor_never_goes_back_nor_into_the_future(newest, position):
     reached = events.reach(NOW + timedelta(hours=newest), NOW + timedelta(hours=position), NOW)
     assert reached >= NOW + timedelta(hours=position)
     assert reached <= max(NOW, NOW + timedelta(hours=position))
+
+
+@given(st.integers(-100, 100), st.integers(-100, 100), st.integers(-100, 100))
+def test_the_cursor_never_passes_an_event_that_is_left(newest, position, left):
+    place = NOW + timedelta(hours=position)
+    reached = events.reach(NOW + timedelta(hours=newest), place, NOW, NOW + timedelta(hours=left))
+    assert place <= reached <= max(place, NOW + timedelta(hours=left))
+
+
+def hours(number):
+    return NOW + timedelta(hours=number)
+
+
+LOST = Epoch(1, since=hours(-5), at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("told", "version"),
+    [
+        ([], "1"),
+        ([Telling(hours(-3), hours(-3))], "1+restored1"),
+        ([Telling(hours(1), hours(1))], "1"),  # this very event
+        ([Telling(hours(-3), hours(-3)), Telling(hours(1), hours(1))], "1"),
+        ([Telling(hours(-6), hours(-6))], "1"),  # in the backup: a change without a new version
+        ([Telling(hours(-3), hours(2))], "1"),  # told after the restore
+    ],
+)
+def test_only_what_was_told_of_a_lost_document_gives_its_number_free(told, version):
+    event = events.event(ORDER, row(changed_at=hours(1)))
+    made = events.reborn(event, [LOST], lambda asked: told if asked == "1" else [])
+    assert made.version == version
+    assert events.bare(made.version) == "1"
+
+
+def test_a_document_older_than_the_backup_is_no_new_one():
+    event = events.event(ORDER, row(changed_at=hours(-7)))
+    assert events.reborn(event, [LOST], lambda _: [Telling(hours(-3), hours(-3))]) == event
 
 
 def test_several_addresses_in_one_column_are_several_people():

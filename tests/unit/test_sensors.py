@@ -67,6 +67,16 @@ def test_a_row_dated_in_the_future_wakes_once():
     assert Watch(woken).news(sight(2, at(600), cursor=at(1))) == ["purchase_order"]
 
 
+def test_a_row_dated_in_the_future_hides_no_change_of_another():
+    woken = {}
+    far = at(10**6)
+    before = {"purchase_order": Sight(NOON, 2, far, NOON)}
+    assert Watch(woken).news(before) == ["purchase_order"]
+    watch = Watch(woken)
+    assert watch.news(before) == []
+    assert watch.news({"purchase_order": Sight(NOON, 2, far, at(1))}) == ["purchase_order"]
+
+
 def test_of_two_sensors_that_listen_at_the_same_time_one_wakes():
     woken = {}
     first, second = Watch(woken), Watch(woken)

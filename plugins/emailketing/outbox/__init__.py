@@ -1,9 +1,9 @@
 """The outbox: where messages live and change state, and the proof of what became of each.
 
 `Outbox` is all that the rest of the house uses. Behind it: `schema` (the tables), `changes` (how a state changes),
-`put`, `claim` and `step` (the road), `pause` (lanes whose server is down), `upkeep` (rescue, expiry, pruning), `people`
-(what a person may do), `subscribing` (who gets what), `reading`, `database` (transactions on SQLite, PostgreSQL and
-MariaDB) and `migrations`.
+`put`, `claim` and `step` (the road), `epochs` (where a mailing stands in the ERP's time), `pause` (lanes whose server
+is down), `upkeep` (rescue, expiry, pruning), `people` (what a person may do), `subscribing` (who gets what), `reading`,
+`database` (transactions on SQLite, PostgreSQL and MariaDB) and `migrations`.
 """
 
 from emailketing.outbox.backoff import Backoff, Settlement
@@ -12,7 +12,7 @@ from emailketing.outbox.ledger import Outbox
 from emailketing.outbox.pause import Failure, Pause, Pausing
 from emailketing.outbox.people import Verdict
 from emailketing.outbox.put import Put
-from emailketing.outbox.reading import Addressed, Entry, Filter, Row
+from emailketing.outbox.reading import Addressed, Entry, Filter, Row, Told
 from emailketing.outbox.upkeep import Pruned, Rescued
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Rescued",
     "Row",
     "Settlement",
+    "Told",
     "Verdict",
     "connect_outbox",
 ]

@@ -8,8 +8,8 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from emailketing.model import Claim, Frozen, Lane, Message, State, Subscribed, Subscription
-from emailketing.outbox import pause, people, reading, subscribing, upkeep
+from emailketing.model import Claim, Epoch, Frozen, Lane, Message, State, Subscribed, Subscription, Telling
+from emailketing.outbox import epochs, pause, people, reading, subscribing, upkeep
 from emailketing.outbox.backoff import Settlement
 from emailketing.outbox.claim import bytes_of, lease
 from emailketing.outbox.database import Database, connect_outbox
@@ -17,7 +17,7 @@ from emailketing.outbox.migrate import migrate
 from emailketing.outbox.pause import Failure, Pause, Wait
 from emailketing.outbox.people import Verdict
 from emailketing.outbox.put import Put, fill, put, start
-from emailketing.outbox.reading import Addressed, Entry, Filter, Leased, Row, Unrendered
+from emailketing.outbox.reading import Addressed, Entry, Filter, Leased, Row, Told, Unrendered
 from emailketing.outbox.step import Stepper
 from emailketing.outbox.upkeep import Pruned, Rescued, until_none
 
@@ -76,8 +76,12 @@ class Outbox:
 
     def baseline(self, mailing: str, candidates: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
         """Those (document, version) of `candidates` that stood in the ERP before the mailing's first look."""
+        return set(self.history_of(mailing, candidates))
+
+    def history_of(self, mailing: str, candidates: Iterable[tuple[str, str]]) -> dict[tuple[str, str], datetime]:
+        """Those (document, version) of `candidates` that are history, each with the time of the look that found it."""
         candidates = list(candidates)
-        return self._database.read(partial(reading.in_baseline, mailing=mailing, candidates=candidates))
+        return self._database.read(partial(reading.history_of, mailing=mailing, candidates=candidates))
 
     def put(self, messages: Sequence[Message], cursors: Mapping[str, datetime], now: datetime) -> Put:
         """Insert the messages whose keys are new and move the cursors forward (never backward), in one transaction.
@@ -97,6 +101,37 @@ class Outbox:
         if new := seen - self.baseline(mailing, seen):
             self._database.write(partial(subscribing.pass_over, mailing=mailing, seen=new, now=now))
         return len(new)
+
+    # What the sweep asks and does where the ERP's time goes back
+
+    def epochs(self, mailing: str) -> list[Epoch]:
+        """The mailing's first look and the restores of the ERP since then."""
+        return self._database.read(partial(epochs.epochs, mailing=mailing))
+
+    def told_after(self, mailing: str, after: datetime, until: datetime, limit: int = 1000) -> list[Told]:
+        """What was told of documents that changed after `after` and not after `until`, the newest first."""
+        return self._database.read(
+            partial(reading.told_after, mailing=mailing, after=after, until=until, limit=limit),
+        )
+
+    def tellings(self, versions: Iterable[str]) -> dict[str, list[Telling]]:
+        """The messages that told of these `versions` (see `model.version_key`), by version."""
+        versions = list(versions)
+        return self._database.read(partial(reading.tellings, versions=versions)) if versions else {}
+
+    def rewind(
+        self, mailing: str, seen: datetime, to: datetime, now: datetime, lost_since: datetime | None = None
+    ) -> bool:
+        """Set the cursor back from `seen` to `to`, not behind the first look; False when it stands elsewhere by now.
+
+        With `lost_since` a restore of the ERP is recorded in the same transaction.
+        """
+        back = partial(epochs.rewind, mailing=mailing, seen=seen, to=to, lost_since=lost_since, now=now)
+        return self._database.write(back)
+
+    def restored(self, mailing: str, since: datetime, at: datetime, now: datetime) -> bool:
+        """Record that the ERP was brought back at `at` to what it was at `since`; False before the first look."""
+        return self._database.write(partial(epochs.restored, mailing=mailing, since=since, at=at, now=now))
 
     def unrendered(self, mailing: str, after: int = 0) -> list[Unrendered]:
         """Some 500 messages, with ids above `after`, that are held because they could not be rendered."""

@@ -77,6 +77,7 @@ def _named_lock(connection: sa.Connection) -> Iterator[None]:
         raise OutboxError(f"Another process has been migrating the outbox for more than {_WAIT_S} s.")
     try:
         yield
+        connection.exec_driver_sql("COMMIT")  # before the next in line looks which migrations are done
     finally:
         connection.execute(sa.select(sa.func.release_lock(name)))
 

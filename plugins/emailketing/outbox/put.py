@@ -11,8 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-from emailketing.model import Envelope, Frozen, Message, State, chunks
+from emailketing.model import Envelope, Epoch, Frozen, Message, State, chunks
 from emailketing.outbox.changes import Move, move, remember, told
+from emailketing.outbox.epochs import begin
 from emailketing.outbox.fit import clipped, identity, storable
 from emailketing.outbox.schema import WIDTHS, attachment, baseline, blob, content, cursor, history, meant, message
 
@@ -57,6 +58,7 @@ def start(
             _insert_cursor(connection, mailing, position, now)
     except sa.exc.IntegrityError:
         return False
+    begin(connection, mailing, Epoch(0, position, now))
     pairs = sorted({(identity("document", document), identity("version", version)) for document, version in seen})
     for chunk in chunks(pairs, CHUNK):
         rows = [{"mailing": mailing, "document": one, "version": two, "seen_at": now} for one, two in chunk]

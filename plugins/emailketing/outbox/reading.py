@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -17,6 +17,7 @@ from emailketing.model import (
     OnUnknown,
     Recipient,
     State,
+    Telling,
     chunks,
     document_of,
     message_key,
@@ -110,18 +111,20 @@ def known(connection: sa.Connection, keys: Iterable[str]) -> set[str]:
     return {stored[key] for key in found}
 
 
-def in_baseline(connection: sa.Connection, mailing: str, candidates: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Those (document, version) of `candidates` that stood in the ERP at the mailing's first look."""
+def history_of(
+    connection: sa.Connection, mailing: str, candidates: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], datetime]:
+    """Those (document, version) of `candidates` that are history, each with the time of the look that found it."""
     stored = {(identity("document", one), identity("version", two)): (one, two) for one, two in candidates}
-    found = set[tuple[str, str]]()
+    found: dict[tuple[str, str], datetime] = {}
     for chunk in chunks(sorted({document for document, _ in stored}), CHUNK):
         rows = connection.execute(
-            sa.select(baseline.c.document, baseline.c.version).where(
+            sa.select(baseline.c.document, baseline.c.version, baseline.c.seen_at).where(
                 baseline.c.mailing == identity("mailing", mailing), baseline.c.document.in_(chunk)
             )
         )
-        found.update((row.document, row.version) for row in rows)
-    return {pair for key, pair in stored.items() if key in found}
+        found.update({(row.document, row.version): row.seen_at for row in rows})
+    return {pair: found[key] for key, pair in stored.items() if key in found}
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,14 +182,47 @@ class Addressed:
 def addressed(connection: sa.Connection, documents: Iterable[str]) -> Addressed:
     """Of `documents` (the beginnings of keys, see `model.version_of`), those that are addressed to somebody."""
     by_row, at_all = set[str](), set[str]()
-    for chunk in chunks(sorted(documents), _RANGES):
-        full = [*chunk, *[chunk[0]] * (_RANGES - len(chunk))]
-        bounds = {f"{end}{place}": f"{each}{sign}" for place, each in enumerate(full) for end, sign in _BOUNDS}
+    for bounds in _bounds(documents):
         for key, because in connection.execute(_addressed(), bounds):
             at_all.add(version_of(key))
             if because is None:
                 by_row.add(document_of(key))
     return Addressed(frozenset(by_row), frozenset(at_all))
+
+
+def tellings(connection: sa.Connection, versions: Iterable[str]) -> dict[str, list[Telling]]:
+    """The messages that told of each of `versions`: the beginnings of keys, of mailing, document and version."""
+    found: dict[str, list[Telling]] = {}
+    for bounds in _bounds(versions):
+        for key, event_at, created_at in connection.execute(_tellings(), bounds):
+            found.setdefault(version_of(key), []).append(Telling(event_at, created_at))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A document's version of which somebody was told."""
+
+    document: str
+    version: str
+    event_at: datetime
+    created_at: datetime
+
+
+def told_after(connection: sa.Connection, mailing: str, after: datetime, until: datetime, limit: int) -> list[Told]:
+    """What was told of documents that changed after `after`, the newest first; each version once for each address."""
+    columns = (message.c.document, message.c.version, message.c.event_at, message.c.created_at)
+    # An index finds the messages by their birth; the ERP's clock may be ahead of ours, but not by a day.
+    recent = (message.c.event_at > after, message.c.event_at <= until, message.c.created_at > after - timedelta(days=1))
+    mine = sa.select(*columns).where(message.c.mailing == identity("mailing", mailing), *recent)
+    rows = connection.execute(mine.order_by(message.c.event_at.desc()).limit(limit))
+    return [Told(row.document, row.version, row.event_at, row.created_at) for row in rows]
+
+
+def _bounds(beginnings: Iterable[str]) -> Iterator[dict[str, str]]:
+    for chunk in chunks(sorted(beginnings), _RANGES):
+        full = [*chunk, *[chunk[0]] * (_RANGES - len(chunk))]
+        yield {f"{end}{place}": f"{each}{sign}" for place, each in enumerate(full) for end, sign in _BOUNDS}
 
 
 _RANGES = 100
@@ -195,13 +231,23 @@ _BOUNDS = (("from", ":"), ("to", ";"))  # ; follows :
 
 @cache
 def _addressed() -> sa.Select[Any]:
-    """The keys in any of a hundred ranges; built once, because building it takes longer than asking it."""
+    query = sa.select(message.c.key, meant.c.because).join(meant, meant.c.message == message.c.id, isouter=True)
+    return query.where(_in_ranges(), message.c.state != State.UNADDRESSED.value)
+
+
+@cache
+def _tellings() -> sa.Select[Any]:
+    return sa.select(message.c.key, message.c.event_at, message.c.created_at).where(_in_ranges())
+
+
+@cache
+def _in_ranges() -> sa.ColumnElement[bool]:
+    """Keys in any of a hundred ranges; built once, because building it takes longer than asking it."""
     ranges = [
         sa.and_(message.c.key >= sa.bindparam(f"from{place}"), message.c.key < sa.bindparam(f"to{place}"))
         for place in range(_RANGES)
     ]
-    query = sa.select(message.c.key, meant.c.because).join(meant, meant.c.message == message.c.id, isouter=True)
-    return query.where(sa.or_(*ranges), message.c.state != State.UNADDRESSED.value)
+    return sa.or_(*ranges)
 
 
 def is_sending(connection: sa.Connection, owner: str, number: int) -> bool:

@@ -246,6 +246,17 @@ baseline = sa.Table(
     **MARIADB,
 )
 
+epoch = sa.Table(
+    "outbox_epoch",
+    metadata,
+    sa.Column("mailing", _text(WIDTHS["mailing"]), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False, comment="0: the first look; else a restore"),
+    sa.Column("since", Utc, nullable=False, comment="the ERP's time; 0: the first cursor, else what is lost"),
+    sa.Column("at", Utc, nullable=False, comment="our time of the first look or of the restore"),
+    comment="Restores of the ERP: documents told before may be lost there, and their numbers given again.",
+    **MARIADB,
+)
+
 pause = sa.Table(
     "outbox_pause",
     metadata,

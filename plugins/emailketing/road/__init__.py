@@ -11,12 +11,14 @@ Every part may be repeated, and every part may be killed at any instruction. Con
 from emailketing.road.clock import Clock, utc_now
 from emailketing.road.delivery import Carrier, Delivered, deliver, keep_house, wire
 from emailketing.road.preview import check_addresses, check_filters, check_mailing, newest_event, send_test
-from emailketing.road.sweeping import Sweeper, Swept, freeze, mend, sweep, sweep_all
+from emailketing.road.stillness import Stillness
+from emailketing.road.sweeping import Sweeper, Swept, freeze, mend, sweep, sweep_all, sweep_out
 
 __all__ = [
     "Carrier",
     "Clock",
     "Delivered",
+    "Stillness",
     "Sweeper",
     "Swept",
     "check_addresses",
@@ -30,6 +32,7 @@ __all__ = [
     "send_test",
     "sweep",
     "sweep_all",
+    "sweep_out",
     "utc_now",
     "wire",
 ]

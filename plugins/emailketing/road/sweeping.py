@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import groupby, islice
+from typing import Any
 
 from emailketing import events
 from emailketing.audience import Audience
@@ -17,25 +20,31 @@ from emailketing.erp import Erp, Reader
 from emailketing.errors import AuthoringError, EmailketingError, IllegalTransition
 from emailketing.model import (
     Envelope,
+    Epoch,
     Event,
     Mailing,
     Message,
     Sender,
     State,
+    Telling,
     document_of,
     masked_key,
     message_id,
+    version_key,
     version_of,
 )
 from emailketing.outbox import Addressed as Told
 from emailketing.outbox import Outbox
 from emailketing.render import Renderer
 from emailketing.road.clock import Clock, utc_now
+from emailketing.road.setback import found_set_back, set_back
+from emailketing.road.stillness import Stillness
 
 log = logging.getLogger(__name__)
 
 _NEW_AT_ONCE = 5_000  # new documents held in memory; more are taken in further passes
 _SIFT_AT_ONCE = 1_000  # rows whose keys are looked up together
+_PATIENCE_S = 10.0  # that a single sweep has with documents that were saved a moment ago
 _PUT_AT_ONCE = 200  # rendered messages held in memory
 
 
@@ -43,7 +52,8 @@ _PUT_AT_ONCE = 200  # rendered messages held in memory
 class Sweeper:
     """All that a sweep needs: where documents come from, how they are rendered, where messages go.
 
-    `channels` only freeze here; no line is opened. `overlap_s` is how far behind the cursor rows are read again.
+    `channels` only freeze here; no line is opened. `overlap_s` is how far behind the cursor rows are read again,
+    `quiet_s` how long a document must stand still before it is told, where its mailing does not say.
     """
 
     erp: Erp
@@ -54,6 +64,8 @@ class Sweeper:
     overlap_s: float
     audience: Audience = field(default_factory=Audience)
     clock: Clock = utc_now
+    quiet_s: float = 0.0
+    stillness: Stillness = field(default_factory=Stillness)
 
     def since(self, position: datetime) -> datetime:
         """From when on rows are read again, for a cursor at `position`."""
@@ -62,24 +74,38 @@ class Sweeper:
 
 @dataclass
 class Swept:
-    """What one sweep of one mailing found and did; `states` counts the messages that are new in the outbox."""
+    """What one sweep of one mailing found and did; `states` counts the messages that are new in the outbox.
+
+    `left` documents were saved a moment ago and are told by a later look, the first of them in `look_again_s` seconds.
+    """
 
     mailing: str
     first_look: bool = False
     documents: int = 0
     silent: int = 0
     known: int = 0
+    left: int = 0
+    look_again_s: float = 0.0
     nobodys: int = 0  # documents that the filters leave to nobody
     off: str = ""  # who says that the mailing is off; its documents become history
     states: Counter[State] = field(default_factory=Counter)
     mended: Counter[State] = field(default_factory=Counter)  # what became of messages that were held
-    problems: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)  # for the author of the files
+    alarms: list[str] = field(default_factory=list)  # for operations
     held: list[str] = field(default_factory=list)  # why messages are held still, as was told when they were new
 
     def tell(self, problem: str) -> None:
         """Add a problem that a person must see, once."""
         if problem not in self.problems:
             self.problems.append(problem)
+
+    def follow(self, later: Swept) -> None:
+        """Take in what a later sweep of the same mailing did."""
+        for problem in later.problems:
+            self.tell(problem)
+        self.states += later.states
+        self.alarms += later.alarms
+        self.left, self.look_again_s = later.left, later.look_again_s
 
     @property
     def new(self) -> int:
@@ -143,6 +169,28 @@ def sweep_all(
         yield swept
 
 
+def sweep_out(
+    sweeper: Sweeper,
+    mailings: Iterable[Mailing],
+    begin: datetime | None = None,
+    within_s: float = _PATIENCE_S,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[Swept]:
+    """`sweep_all`, and again where documents were left because they had been saved a moment ago.
+
+    It waits no longer than `within_s` in all; what is left then is for the next sweep, and told in `Swept.left`.
+    """
+    by_name = {mailing.name: mailing for mailing in mailings}
+    waited = 0.0
+    for swept in sweep_all(sweeper, by_name.values(), begin):
+        while swept.left and waited + swept.look_again_s <= within_s:
+            sleep(swept.look_again_s)
+            waited += swept.look_again_s
+            for later in sweep_all(sweeper, [by_name[swept.mailing]], mending=False):
+                swept.follow(later)
+        yield swept
+
+
 def _first_look(sweeper: Sweeper, mailing: Mailing, begin: datetime | None) -> datetime:
     """Start the mailing's cursor. What is committed by now is history, whatever its times say."""
     now = sweeper.clock()
@@ -150,28 +198,30 @@ def _first_look(sweeper: Sweeper, mailing: Mailing, begin: datetime | None) -> d
         sweeper.outbox.start(mailing.name, begin, [], now)
         return begin
     with sweeper.erp.reading() as reader:
-        newest = reader.look(mailing.name, _ever(now)).newest
-        position = min(newest, now) if newest else now
+        present = min(now, reader.now() or now)
+        # Where there is no document yet, nobody knows by which clock the first one will be dated.
+        position = reader.look(mailing.name, _EVER, present).newest_past or present - _ANY_ZONE
         rows = reader.changes(mailing.name, sweeper.since(position))
         found = [item for item in (events.event(mailing, row) for row in rows) if isinstance(item, Event)]
     sweeper.outbox.start(mailing.name, position, [(item.document, item.version) for item in found], now)
     return position
 
 
-def _ever(now: datetime) -> datetime:
-    return now - timedelta(days=365 * 100)
+_EVER = datetime(1900, 1, 1, tzinfo=UTC)
+_ANY_ZONE = timedelta(hours=14)
 
 
 def _pass_over(sweeper: Sweeper, mailing: Mailing, position: datetime, swept: Swept) -> None:
     """Make history of what changed while the mailing is off: switched on again, it tells what is saved from then on."""
     now, newest = sweeper.clock(), None
     with sweeper.erp.reading() as reader, closing(reader.changes(mailing.name, sweeper.since(position))) as rows:
+        present = min(now, reader.now() or now)
         made = _events(sweeper, mailing, rows, swept)
         while batch := list(islice(made, _SIFT_AT_ONCE)):
-            newest = batch[-1].changed_at
+            newest = _newest_past(batch, present) or newest
             swept.documents += len(batch)
             sweeper.outbox.pass_over(mailing.name, [(event.document, event.version) for event in batch], now)
-    cursor = events.reach(newest, position, now)
+    cursor = events.reach(newest, position, present)
     if cursor > position:
         sweeper.outbox.put([], {mailing.name: cursor}, now)
 
@@ -181,10 +231,28 @@ Addressed = tuple[Event, Envelope]
 
 @dataclass
 class Fresh:
-    """What one pass over the changed rows found: the newest event of all, and what is new, by key."""
+    """What one pass over the changed rows found: the newest event that is not dated in the future, and what is new.
 
+    `now` is our time, `erp_now` the ERP's. `left` are new events that have not stood still yet, with the seconds that
+    they still must; `addressed` are the others, by key.
+    """
+
+    now: datetime
+    erp_now: datetime
+    epochs: Sequence[Epoch]
     newest: datetime | None = None
     addressed: dict[str, Addressed] = field(default_factory=dict)
+    left: dict[tuple[str, str], tuple[Event, float]] = field(default_factory=dict)
+
+    @property
+    def present(self) -> datetime:
+        """The earlier of the two clocks: what is dated after it may not guide the cursor."""
+        return min(self.now, self.erp_now)
+
+    @property
+    def oldest_left(self) -> datetime | None:
+        """When the oldest of the events that are left changed."""
+        return min((event.changed_at for event, _ in self.left.values()), default=None)
 
     @property
     def full(self) -> bool:
@@ -194,25 +262,45 @@ class Fresh:
 
 def _pass(sweeper: Sweeper, mailing: Mailing, position: datetime, swept: Swept) -> bool:
     """One pass over the changed rows; whether there is more than one pass can hold in memory."""
-    now = sweeper.clock()
+    now, epochs = sweeper.clock(), sweeper.outbox.epochs(mailing.name)
     with sweeper.erp.reading() as reader:
+        fresh = Fresh(now, reader.now() or now, epochs)
+        if fresh.erp_now < position and sweeper.outbox.rewind(mailing.name, position, fresh.erp_now, now):
+            return True  # the ERP's clock was set back
         with closing(reader.changes(mailing.name, sweeper.since(position))) as rows:
-            fresh = _fresh(sweeper, mailing, rows, swept, now)
+            _fill(sweeper, mailing, rows, fresh, swept)
         lines = reader.lines(mailing.name, documents_of(event for event, _ in fresh.addressed.values()))
-    cursor = {mailing.name: events.reach(fresh.newest, position, now)}
+        setback = None if fresh.full else found_set_back(sweeper, mailing, reader, position, fresh)
+    _put(sweeper, mailing, position, fresh, lines, swept)
+    return fresh.full or set_back(sweeper, mailing, position, setback, swept)
+
+
+def _put(
+    sweeper: Sweeper,
+    mailing: Mailing,
+    position: datetime,
+    fresh: Fresh,
+    lines: Mapping[str, list[dict[str, Any]]],
+    swept: Swept,
+) -> None:
+    """Put what a pass found into the outbox, and move the cursor."""
+    cursor = {mailing.name: events.reach(fresh.newest, position, fresh.present, fresh.oldest_left)}
     batches = _whole_documents(fresh.addressed.values())
     for number, batch in enumerate(batches, start=1):
         messages = [_message(sweeper, events.with_lines(event, lines), envelope, swept) for event, envelope in batch]
         # The cursor moves with the last messages: killed before, the next sweep finds the first ones known.
-        held = sweeper.outbox.put(messages, cursor if number == len(batches) else {}, now).too_large
+        held = sweeper.outbox.put(messages, cursor if number == len(batches) else {}, fresh.now).too_large
         swept.states.update(
             State.HELD if message.envelope.key in held else message.envelope.state for message in messages
         )
         for reason in held.values():
             swept.tell(reason)
     if not batches and cursor[mailing.name] > position:
-        sweeper.outbox.put([], cursor, now)
-    return fresh.full
+        sweeper.outbox.put([], cursor, fresh.now)
+    swept.left, waits = len(fresh.left), [wait_s for _, wait_s in fresh.left.values()]
+    swept.look_again_s = min(waits, default=0.0)
+    if not fresh.full:
+        sweeper.stillness.keep(mailing.name, [event for event, _ in fresh.left.values()])
 
 
 def _whole_documents(addressed: Iterable[Addressed]) -> list[list[Addressed]]:
@@ -230,16 +318,16 @@ def documents_of(changed: Iterable[Event]) -> list[object]:
     return list({event.document: event.variables["document"] for event in changed}.values())
 
 
-def _fresh(
-    sweeper: Sweeper, mailing: Mailing, rows: Iterable[Mapping[str, object]], swept: Swept, now: datetime
-) -> Fresh:
+def _fill(sweeper: Sweeper, mailing: Mailing, rows: Iterable[Mapping[str, object]], fresh: Fresh, swept: Swept) -> None:
     """Read changed rows until they end or memory's bound is reached, and keep what nobody knows yet."""
-    fresh = Fresh()
     made = _events(sweeper, mailing, rows, swept)
     while not fresh.full and (batch := list(islice(made, _SIFT_AT_ONCE))):
-        fresh.newest = batch[-1].changed_at
-        _sift(sweeper, mailing, batch, fresh, swept, now)
-    return fresh
+        fresh.newest = _newest_past(batch, fresh.present) or fresh.newest
+        _sift(sweeper, mailing, batch, fresh, swept)
+
+
+def _newest_past(batch: Sequence[Event], present: datetime) -> datetime | None:
+    return max((event.changed_at for event in batch if event.changed_at <= present), default=None)
 
 
 def _events(sweeper: Sweeper, mailing: Mailing, rows: Iterable[Mapping[str, object]], swept: Swept) -> Iterator[Event]:
@@ -257,17 +345,20 @@ def _sift(
     batch: Sequence[Event],
     fresh: Fresh,
     swept: Swept,
-    now: datetime,
 ) -> None:
     """Add to `fresh` the messages of this batch whose keys nobody knows yet."""
     swept.documents += len(batch)
     told = [event for event in batch if not event.silent]
     swept.silent += len(batch) - len(told)
-    history = sweeper.outbox.baseline(mailing.name, [(event.document, event.version) for event in told])
-    news = [event for event in told if (event.document, event.version) not in history]
+    history = sweeper.outbox.history_of(mailing.name, [(event.document, event.version) for event in told])
+    news = [
+        event
+        for event in told_apart(sweeper.outbox, fresh.epochs, told)
+        if not events.is_history(event, history.get((event.document, events.bare(event.version))), fresh.epochs)
+    ]
     for error in sweeper.audience.misfits(mailing, news[0].variables) if news else ():
         swept.tell(str(error))
-    meant = [(event, list(_envelopes(sweeper.audience, mailing, event, now))) for event in news]
+    meant = [(event, list(_envelopes(sweeper.audience, mailing, event, fresh.now))) for event in news]
     swept.nobodys += sum(not envelopes for _, envelopes in meant)
     addressed = [(event, envelope) for event, envelopes in meant for envelope in envelopes]
     known = sweeper.outbox.known({envelope.key for _, envelope in addressed})
@@ -275,8 +366,15 @@ def _sift(
     for event, envelope in addressed:
         if envelope.key in known or _was_told(envelope, before):
             swept.known += 1
+        elif (wait_s := _wait_s(sweeper, mailing, event, fresh)) > 0:
+            fresh.left[event.document, event.version] = event, wait_s
         elif fresh.addressed.setdefault(envelope.key, (event, envelope))[0] is not event and not envelope.because:
             swept.tell(_twice(sweeper, mailing, event))
+
+
+def _wait_s(sweeper: Sweeper, mailing: Mailing, event: Event, fresh: Fresh) -> float:
+    quiet_s = sweeper.quiet_s if mailing.quiet_s is None else mailing.quiet_s
+    return sweeper.stillness.wait_s(event, quiet_s, fresh.erp_now)
 
 
 def _was_told(envelope: Envelope, before: Told) -> bool:
@@ -289,6 +387,24 @@ def _was_told(envelope: Envelope, before: Told) -> bool:
     if envelope.because:
         return version_of(envelope.key) in before.at_all
     return document_of(envelope.key) in before.by_row
+
+
+def told_apart(outbox: Outbox, epochs: Sequence[Epoch], changed: Sequence[Event]) -> list[Event]:
+    """The events; where the ERP was restored, those whose number and version it gives again under another version."""
+    restores = epochs[1:]
+    if not restores or not changed:
+        return list(changed)
+    keys = {
+        (event.document, version): version_key(event.mailing, event.document, version)
+        for event in changed
+        for version in events.versions(event, restores)
+    }
+    told = outbox.tellings(set(keys.values()))
+
+    def tellings(document: str, version: str) -> Sequence[Telling]:
+        return told.get(keys[document, version], ())
+
+    return [events.reborn(event, restores, partial(tellings, event.document)) for event in changed]
 
 
 def _twice(sweeper: Sweeper, mailing: Mailing, event: Event) -> str:
@@ -349,7 +465,7 @@ def mend(sweeper: Sweeper, mailing: Mailing) -> Swept:
 
 def _mend(sweeper: Sweeper, mailing: Mailing, held: Sequence[Envelope], swept: Swept) -> None:
     with sweeper.erp.reading() as reader:
-        found = _by_document(mailing, reader, held)
+        found = _by_document(mailing, sweeper.outbox, reader, held)
     for envelope in held:
         event = found.get((envelope.document, envelope.version))
         if event is None:
@@ -371,10 +487,13 @@ def _drop(sweeper: Sweeper, envelope: Envelope, swept: Swept) -> None:
         swept.states[State.CANCELLED] += 1
 
 
-def _by_document(mailing: Mailing, reader: Reader, held: Sequence[Envelope]) -> dict[tuple[str, str], Event]:
+def _by_document(
+    mailing: Mailing, outbox: Outbox, reader: Reader, held: Sequence[Envelope]
+) -> dict[tuple[str, str], Event]:
     since = min(envelope.event_at for envelope in held)
     documents = sorted({envelope.document for envelope in held})
     rows = list(reader.documents(mailing.name, documents, since))
-    made = [item for row in rows if isinstance(item := events.event(mailing, row), Event)]
+    given = [item for row in rows if isinstance(item := events.event(mailing, row), Event)]
+    made = told_apart(outbox, outbox.epochs(mailing.name), given)
     lines = reader.lines(mailing.name, documents_of(made))
     return {(item.document, item.version): events.with_lines(item, lines) for item in made}
