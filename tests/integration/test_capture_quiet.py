@@ -41,9 +41,8 @@ def test_a_document_saved_five_times_in_a_second_is_told_once_as_it_then_stands(
 
 
 @pytest.mark.parametrize("hours", [-3, 3])
+@pytest.mark.parametrize("eternal_era", ["postgres"], indirect=True)  # SQLite, a file, has no clock
 def test_the_quiet_window_keeps_the_servers_time_whatever_that_is(era, hours):
-    if era.engine.dialect.name == "sqlite":
-        pytest.skip("a file has no clock")
     era.ahead = era.server_ahead = timedelta(hours=hours)
     era.wait(0)
     era.sweep()
@@ -175,9 +174,8 @@ def test_an_import_is_told_to_nobody_and_its_next_version_to_everybody(looked):
     assert looked.told() == [("I7", "2"), ("I8", "1")]
 
 
+@pytest.mark.parametrize("eternal_era", ["postgres"], indirect=True)  # nobody writes while SQLite is read
 def test_lines_cannot_vanish_between_the_queries_of_a_sweep(looked):
-    if looked.engine.dialect.name == "sqlite":
-        pytest.skip("nobody can write while a sweep reads this file")
     (looked.include / "sql" / "paper.lines.sql").write_text(
         "SELECT p.document, p.body FROM papers p WHERE p.document IN :documents"
     )

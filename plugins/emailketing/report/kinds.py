@@ -6,6 +6,7 @@ shortest decimal form, once, and nothing is ever computed with it.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -103,15 +104,15 @@ def ratio(part: Exact | None, whole: Exact | None) -> Decimal | None:
     return EXACT.quantize(points, Decimal("1e-8"))
 
 
-class Kind:
+class Kind(ABC):
     """The kind of a column. `right` says that it is aligned to the right, `sums` that its values may be added."""
 
     right: ClassVar[bool] = False
     sums: ClassVar[bool] = False
 
+    @abstractmethod
     def read(self, value: Any) -> Any:
         """The value as this kind keeps it; None for an empty one. Raises Unreadable."""
-        raise NotImplementedError
 
     def written(self, value: Any, writer: Writer) -> str:
         """A cell in a column whose head tells the unit; a dash for an empty one."""
@@ -125,8 +126,8 @@ class Kind:
         """What belongs in the head of the column; '' when nothing does."""
         return ""
 
-    def _written(self, value: Any, writer: Writer) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def _written(self, value: Any, writer: Writer) -> str: ...
 
 
 class Numeric(Kind):
