@@ -1,45 +1,29 @@
-"""What DAG files declare: mailings, and the tasks that carry them.
-
-Importing this module costs nothing but Airflow itself; whatever is heavy is imported where a task runs.
-"""
+"""Notifications: declared one by one, carried by one sensor and one sweep."""
 
 from __future__ import annotations
 
 import logging
-import runpy
 import time
-import traceback
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import ContextVar
-from dataclasses import asdict
 from datetime import timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, task
+from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from emailketing import settings
-from emailketing.errors import AuthoringError, ChannelDown, DeclarationError, SettingsError, nearest
+from emailketing.errors import SettingsError
 from emailketing.model import Lane, Mailing, query_files
 from emailketing.sensors import ErpSensor
+from emailketing.tasks.declaring import CHANNELS, declare, known, refuse
+from emailketing.tasks.upkeep import STUCK
 
 if TYPE_CHECKING:
     from emailketing.road import Swept
 
 log = logging.getLogger(__name__)
 
-CHANNELS = ("email", "phone")
-
-_declaring: ContextVar[list[Mailing]] = ContextVar("declaring", default=[])  # noqa: B039 nobody reads the default
-
-#: Whatever hangs for so long beyond its time, in a connection that is dead without saying so, is ended.
-_STUCK = timedelta(minutes=15)
-
 _SWEEP_DRAIN_S = 20.0  # a sweep that has much to send looks at the ERP in between
-
-_DRAIN_S = 45.0  # a drain started each minute ends before the next one begins
 
 
 def notification(
@@ -58,12 +42,12 @@ def notification(
     include = settings.load().include
     if not include.is_dir():
         raise SettingsError(f"There is no folder {include}.", hint="EMAILKETING_INCLUDE names the include folder.")
-    _known("query", name, [path.name.removesuffix(".sql") for path in query_files(include / "sql")])
-    _known("template folder", name, [path.name for path in include.glob("templates/*") if path.is_dir()])
+    known("query", name, [path.name.removesuffix(".sql") for path in query_files(include / "sql")])
+    known("template folder", name, [path.name for path in include.glob("templates/*") if path.is_dir()])
     for channel in channels:
-        _known("channel", channel, CHANNELS)
+        known("channel", channel, CHANNELS)
     if quiet is not None and quiet < timedelta(0):
-        _refuse(
+        refuse(
             f"quiet is {quiet}, which is less than nothing.", "Give a length of time, such as timedelta(seconds=5)."
         )
     return Mailing(
@@ -80,11 +64,11 @@ def notify(*mailings: Mailing) -> None:
     Belongs into one DAG that is always running (`schedule="@continuous", max_active_runs=1`, and a start_date:
     without one Airflow never starts a second run).
     """
-    _declaring.get().extend(mailings)
+    declare(*mailings)
     chosen = settings.load().sweep
     names = [mailing.name for mailing in mailings]
     sensor = ErpSensor(task_id="watch", mailings=names, poll_s=chosen.poll_s, wake_s=chosen.wake_s)
-    longest = timedelta(seconds=chosen.linger_most_s) + _STUCK
+    longest = timedelta(seconds=chosen.linger_most_s) + STUCK
     sensor >> SweepOperator(task_id="sweep", mailings=mailings, execution_timeout=longest)
 
 
@@ -151,81 +135,3 @@ def told(swept: Swept) -> str:
     nobodys = f", {swept.nobodys} concern nobody by the filters of the subscriptions" if swept.nobodys else ""
     left = f", {swept.left} saved a moment ago and left for the next look" if swept.left else ""
     return f"{swept.documents} documents changed, {states or 'nothing new'}{nobodys}{left}"
-
-
-@task(execution_timeout=_STUCK)  # type: ignore[untyped-decorator]
-def tend_outbox() -> dict[str, int]:
-    """Settle what a dead delivery left behind, end what is too old, and send what is due in every lane.
-
-    Each lane has its own connections, so that a bulk send never delays an instant one. It is one task, because a task
-    costs seconds of a core. Raises ChannelDown, when all that can be done is done, if the mail server is away.
-    """
-    from emailketing import road, wiring
-
-    done = road.keep_house(wiring.outbox(), wiring.backoff(), road.utc_now())
-    carrier, connections = wiring.carrier(), settings.load().delivery.connections
-    with ThreadPoolExecutor(len(Lane)) as pool:
-        drains = [pool.submit(road.deliver, carrier, lane, connections, _DRAIN_S) for lane in Lane]
-    down = ""
-    for drain in drains:
-        delivered = drain.result()
-        done.update({outcome.value: count for outcome, count in delivered.outcomes.items()})
-        down = down or delivered.down
-    if down:
-        raise ChannelDown(down)
-    return dict(done)
-
-
-@task
-def prune() -> dict[str, int]:
-    """Delete ended messages and frozen bytes that are older than the settings keep them."""
-    from emailketing import road, wiring
-
-    chosen = settings.load().delivery
-    now = road.utc_now()
-    before, content_before = (now - timedelta(days=days) for days in (chosen.keep_days, chosen.keep_content_days))
-    return asdict(wiring.outbox().prune(before, content_before))
-
-
-def declared(folder: Path) -> dict[str, Mailing]:
-    """Every mailing that the DAG files below `folder` declare, by name, without a running Airflow.
-
-    Raises DeclarationError with file and line for a file that cannot be imported.
-    """
-    if not folder.is_dir():
-        raise SettingsError(f"There is no folder {folder}.", hint="EMAILKETING_DAGS names the folder of the DAG files.")
-    mailings: list[Mailing] = []
-    token = _declaring.set(mailings)
-    try:
-        for path in sorted(folder.rglob("*.py")):
-            _execute(path)
-    finally:
-        _declaring.reset(token)
-    return {mailing.name: mailing for mailing in mailings}
-
-
-def _execute(path: Path) -> None:
-    try:
-        runpy.run_path(str(path))
-    except AuthoringError:
-        raise
-    except Exception as error:
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-        line = frames[-1].lineno if frames else getattr(error, "lineno", None)
-        raise DeclarationError(f"{type(error).__name__}: {error}", path=path, line=line) from error
-
-
-def _known(what: str, name: str, known: Sequence[str]) -> None:
-    if name not in known:
-        _refuse(f"there is no {what} {name!r}.", nearest(name, known))
-
-
-def _refuse(problem: str, hint: str) -> NoReturn:
-    frame = _caller()
-    raise DeclarationError(problem, path=frame.filename, line=frame.lineno, hint=hint)
-
-
-def _caller() -> traceback.FrameSummary:
-    """The line of the DAG file that is being executed."""
-    package = str(Path(__file__).parent)
-    return next(frame for frame in reversed(traceback.extract_stack()) if not frame.filename.startswith(package))

@@ -1,0 +1,69 @@
+"""Declarations: what the DAG files declare is gathered here, and what they declare wrongly is told with its line."""
+
+from __future__ import annotations
+
+import runpy
+import traceback
+from collections.abc import Sequence
+from contextvars import ContextVar
+from pathlib import Path
+from typing import NoReturn
+
+from emailketing.errors import AuthoringError, DeclarationError, SettingsError, nearest
+from emailketing.model import Mailing
+
+#: The channels by which a mailing may go.
+CHANNELS = ("email", "phone")
+
+_declaring: ContextVar[list[Mailing]] = ContextVar("declaring", default=[])  # noqa: B039 nobody reads the default
+
+
+def declare(*mailings: Mailing) -> None:
+    """Make the mailings known to `declared`, which is executing the DAG file."""
+    _declaring.get().extend(mailings)
+
+
+def declared(folder: Path) -> dict[str, Mailing]:
+    """Every mailing that the DAG files below `folder` declare, by name, without a running Airflow.
+
+    Raises DeclarationError with file and line for a file that cannot be imported.
+    """
+    if not folder.is_dir():
+        raise SettingsError(f"There is no folder {folder}.", hint="EMAILKETING_DAGS names the folder of the DAG files.")
+    mailings: list[Mailing] = []
+    token = _declaring.set(mailings)
+    try:
+        for path in sorted(folder.rglob("*.py")):
+            _execute(path)
+    finally:
+        _declaring.reset(token)
+    return {mailing.name: mailing for mailing in mailings}
+
+
+def _execute(path: Path) -> None:
+    try:
+        runpy.run_path(str(path))
+    except AuthoringError:
+        raise
+    except Exception as error:
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        line = frames[-1].lineno if frames else getattr(error, "lineno", None)
+        raise DeclarationError(f"{type(error).__name__}: {error}", path=path, line=line) from error
+
+
+def known(what: str, name: str, names: Sequence[str]) -> None:
+    """Raise DeclarationError, with the line of the DAG file, unless `name` is one of `names`."""
+    if name not in names:
+        refuse(f"there is no {what} {name!r}.", nearest(name, names))
+
+
+def refuse(problem: str, hint: str) -> NoReturn:
+    """Raise DeclarationError with the line of the DAG file that is being executed."""
+    frame = _caller()
+    raise DeclarationError(problem, path=frame.filename, line=frame.lineno, hint=hint)
+
+
+def _caller() -> traceback.FrameSummary:
+    """The line of the DAG file that is being executed."""
+    package = str(Path(__file__).parents[1])
+    return next(frame for frame in reversed(traceback.extract_stack()) if not frame.filename.startswith(package))
