@@ -89,6 +89,7 @@ def main(quick: bool, pairs: int, only: str, folder: Path | None) -> None:
         with ring(Path(place)) as ours:
             rows = list(measured(ours, only, 2 if quick else pairs, quick))
         click.echo(_circumstances(Path(place)))
+        tempfile.tempdir = None
     if rows:
         click.echo(table(rows))
     if "c" in only and not quick:
