@@ -15,7 +15,7 @@ from tests import servers
 from tests.chaos.kills import Figures, batter, table
 from tests.chaos.ours import Ours
 from tests.chaos.peers import PostOffice, SmtpHookLoop
-from tests.chaos.processes import Recorder, Warm
+from tests.processes import Recorder, Warm
 from tests.chaos.recorder import Record
 from tests.chaos.town import Town
 from tests.peers import environment

@@ -1,24 +1,15 @@
-"""Our command line, for `warm.py`: everything a sweep or a delivery imports is imported already.
+"""Our command line, for `warm.py`, with instants at which it dies.
 
 With CHAOS_POINT in the environment the process kills itself at that point of its work; see `doom`.
 """
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 
-os.environ["_AIRFLOW__AS_LIBRARY"] = "1"
-
-for _name in (
-    *("airflow.providers.smtp.hooks.smtp", "alembic.command", "psycopg", "pymysql"),
-    *("emailketing.road", "emailketing.tasks", "emailketing.wiring"),
-):
-    importlib.import_module(_name)
-
-from emailketing.__main__ import main  # noqa: E402
-from tests.chaos import doom  # noqa: E402
+from tests import shell
+from tests.chaos import doom
 
 
 def run(argv: list[str]) -> None:
@@ -26,4 +17,4 @@ def run(argv: list[str]) -> None:
     logging.disable(logging.INFO)
     if "CHAOS_POINT" in os.environ:
         doom.install(int(os.environ["CHAOS_POINT"]), os.environ.get("CHAOS_COUNT"))
-    main(argv, prog_name="emailketing")
+    shell.run(argv)

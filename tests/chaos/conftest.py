@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.chaos.processes import Warm
+from tests.processes import Warm
 
 
 @pytest.fixture(scope="session")

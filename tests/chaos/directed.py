@@ -17,7 +17,7 @@ from pathlib import Path
 
 from emailketing.model import State
 from emailketing.outbox import Filter
-from tests.chaos.processes import Recorder, Warm
+from tests.processes import Recorder, Warm
 from tests.chaos.recorder import Record
 from tests.chaos.town import Town, decisions
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol
 
-from tests.chaos.processes import LONGEST_S, Process
+from tests.processes import LONGEST_S, Process
 from tests.chaos.recorder import Record
 
 WINDOW_S = 0.25  # from the first message of a run to its death

@@ -8,7 +8,7 @@ from random import Random
 
 from emailketing.model import State
 from tests.chaos.kills import Figures
-from tests.chaos.processes import Process, Warm
+from tests.processes import Process, Warm
 from tests.chaos.town import Town, decisions
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.chaos.kills import batter, table
 from tests.chaos.ours import Ours
-from tests.chaos.processes import Recorder
+from tests.processes import Recorder
 from tests.chaos.recorder import Record
 from tests.chaos.town import Town
 

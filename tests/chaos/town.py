@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from emailketing.model import State
 from emailketing.outbox import Filter, Outbox, schema
-from tests.chaos.processes import Process, Warm, cold
+from tests.processes import Process, Warm, cold
 from tests.chaos.recorder import Record
 
 STAGE = Path(__file__).with_name("stage")

@@ -9,6 +9,7 @@ import pytest
 from demo.build import build
 from tests.desk import Desk
 from tests.era import Era
+from tests.processes import Warm
 from tests.town import Town
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -35,9 +36,16 @@ def company(tmp_path_factory):
     return template
 
 
+@pytest.fixture(scope="session")
+def shell():
+    """The command line, warm."""
+    with Warm("tests.shell:run") as warm:
+        yield warm
+
+
 @pytest.fixture
-def desk(tmp_path, company):
-    return Desk(tmp_path, company)
+def desk(tmp_path, company, shell):
+    return Desk(tmp_path, company, shell)
 
 
 @pytest.fixture(scope="module", params=["postgres", "sqlite"])

@@ -1,4 +1,7 @@
-"""The command line, as a person uses it: real processes, a real mail server, connections from the environment."""
+"""The command line, as a person uses it: real processes, a real mail server, connections from the environment.
+
+`desk.run` forks from a process that has made the imports; `desk.cold` is the program from its own start.
+"""
 
 import json
 import re
@@ -15,13 +18,13 @@ from tests.smtp_servers import LOSE_ANSWER, ScriptedServer
 
 
 def test_from_first_look_to_resend(desk):
-    assert "first look" in desk.run("sweep")
+    assert "first look" in desk.cold("sweep")
     saved = desk.operator.save_purchase_order()
     assert "1 queued" in desk.run("sweep")
     assert "nothing new" in desk.run("sweep")
     with desk.mail_server():
         assert "✓ connection smtp" in desk.run("check", "purchase_order")
-        assert "1 accepted" in desk.run("deliver")
+        assert "1 accepted" in desk.cold("deliver")
         assert "nothing was due" in desk.run("deliver")
         (row,) = desk.rows()
         assert (row["document"], row["address"], row["state"]) == (saved.document, saved.address, "accepted")
@@ -178,7 +181,7 @@ def test_the_ledger_is_listed_as_json_by_state_mailing_and_time(desk):
 def test_a_missing_connection_is_one_clear_error(desk, name):
     variable = f"AIRFLOW_CONN_{name.upper()}"
     del desk.env[variable]
-    told = desk.run("check", fails=True)
+    told = desk.cold("check", fails=True)
     assert f"no Airflow Connection '{name}'" in told
     assert f"{variable}=" in told
     assert "✓ settings" in told

@@ -29,9 +29,9 @@ def block(doc, beginning):
 
 
 @pytest.fixture
-def guide(tmp_path, company):
+def guide(tmp_path, company, shell):
     """A desk whose include and DAG folders hold what the guide shows, and nothing else."""
-    desk, own = Desk(tmp_path, company), tmp_path / "own"
+    desk, own = Desk(tmp_path, company, shell), tmp_path / "own"
     assert len(laid_out("add-a-notification.md", own)) == 7
     desk.env |= {
         "EMAILKETING_INCLUDE": str(own / "include"),

@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 
 from tests.chaos.kills import Figures
-from tests.chaos.processes import Process, Warm
+from tests.processes import Process, Warm
 from tests.chaos.recorder import Record
 
 

@@ -1,0 +1,21 @@
+"""The command line for `warm.py`: whatever it would import is imported already, so that a test waits for work alone."""
+
+from __future__ import annotations
+
+import importlib
+import os
+
+os.environ["_AIRFLOW__AS_LIBRARY"] = "1"
+
+for _name in (
+    *("airflow.providers.smtp.hooks.smtp", "alembic.command", "apprise", "psycopg", "pymysql", "rich.table"),
+    *("weasyprint", "emailketing.road", "emailketing.tasks", "emailketing.wiring"),
+):
+    importlib.import_module(_name)
+
+from emailketing.__main__ import main  # noqa: E402
+
+
+def run(argv: list[str]) -> None:
+    """`python -m emailketing …`, as far as it has not happened by import."""
+    main(argv, prog_name="emailketing")
