@@ -15,10 +15,10 @@ from tests import servers
 from tests.chaos.kills import Figures, batter, table
 from tests.chaos.ours import Ours
 from tests.chaos.peers import PostOffice, SmtpHookLoop
-from tests.processes import Recorder, Warm
 from tests.chaos.recorder import Record
 from tests.chaos.town import Town
 from tests.peers import environment
+from tests.processes import Recorder, Warm
 
 PAUSE_S = 0.004  # at most, between the server's note and its answer
 

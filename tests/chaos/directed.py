@@ -17,9 +17,9 @@ from pathlib import Path
 
 from emailketing.model import State
 from emailketing.outbox import Filter
-from tests.processes import Recorder, Warm
 from tests.chaos.recorder import Record
 from tests.chaos.town import Town, decisions
+from tests.processes import Recorder, Warm
 
 DOCUMENTS = 3
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol
 
-from tests.processes import LONGEST_S, Process
 from tests.chaos.recorder import Record
+from tests.processes import LONGEST_S, Process
 
 WINDOW_S = 0.25  # from the first message of a run to its death
 START_S = 0.3  # some die before they send anything

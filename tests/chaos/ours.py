@@ -8,8 +8,8 @@ from random import Random
 
 from emailketing.model import State
 from tests.chaos.kills import Figures
-from tests.processes import Process, Warm
 from tests.chaos.town import Town, decisions
+from tests.processes import Process, Warm
 
 
 class Ours:

@@ -6,9 +6,9 @@ import pytest
 
 from tests.chaos.kills import batter, table
 from tests.chaos.ours import Ours
-from tests.processes import Recorder
 from tests.chaos.recorder import Record
 from tests.chaos.town import Town
+from tests.processes import Recorder
 
 SEED = 20260302
 

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from emailketing.model import State
 from emailketing.outbox import Filter, Outbox, schema
-from tests.processes import Process, Warm, cold
 from tests.chaos.recorder import Record
+from tests.processes import Process, Warm, cold
 
 STAGE = Path(__file__).with_name("stage")
 metadata = sa.MetaData()

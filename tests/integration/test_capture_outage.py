@@ -19,10 +19,10 @@ from emailketing.errors import ErpError
 from emailketing.model import State
 from emailketing.outbox import Filter
 from tests import servers
-from tests.processes import Recorder, Warm
 from tests.chaos.recorder import Record
 from tests.chaos.town import Town, decisions, notes
 from tests.integration.test_capture import Office, note, now
+from tests.processes import Recorder, Warm
 
 
 class Restartable:

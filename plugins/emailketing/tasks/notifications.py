@@ -47,9 +47,7 @@ def notification(
     for channel in channels:
         known("channel", channel, CHANNELS)
     if quiet is not None and quiet < timedelta(0):
-        refuse(
-            f"quiet is {quiet}, which is less than nothing.", "Give a length of time, such as timedelta(seconds=5)."
-        )
+        refuse(f"quiet is {quiet}, which is less than nothing.", "Give a length of time, such as timedelta(seconds=5).")
     return Mailing(
         name,
         channels=tuple(channels),

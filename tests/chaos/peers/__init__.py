@@ -6,8 +6,8 @@ from pathlib import Path
 from random import Random
 
 from tests.chaos.kills import Figures
-from tests.processes import Process, Warm
 from tests.chaos.recorder import Record
+from tests.processes import Process, Warm
 
 
 class _Peer:
