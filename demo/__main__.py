@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import secrets
 import shutil
 import sys
 import time
@@ -31,6 +32,7 @@ from emailketing.outbox import Outbox
 
 PROJECT = Path(__file__).resolve().parents[1]
 DAGS = ("notifications", "outbox", "outbox_prune")
+LEAVE = "bajas@petroleradeleste.example"  # whoever writes to it gets no more advertising
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,17 @@ def _connections(var: Path, mail_port: int, phone_port: int) -> dict[str, str]:
         "smtp": json.dumps(smtp),
         "phone": json.dumps(phone),
         "emailketing": _outbox(var),
+        "unsubscribe": json.dumps({"conn_type": "generic", "login": LEAVE, "password": _secret(var)}),
     }
+
+
+def _secret(var: Path) -> str:
+    """The secret that signs the links for leaving, made once: the mails of an earlier demonstration stay good."""
+    path = var / "leave.secret"
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_hex(32))
+    return path.read_text()
 
 
 def _erp(var: Path) -> str:

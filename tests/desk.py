@@ -37,6 +37,9 @@ class Desk:
             "AIRFLOW_CONN_PHONE": json.dumps(
                 {"conn_type": "apprise", "extra": {"url": f"json://127.0.0.1:{self.port}/?:to={{to}}"}}
             ),
+            "AIRFLOW_CONN_UNSUBSCRIBE": json.dumps(
+                {"conn_type": "generic", "login": "leave@company.example", "password": "a secret of the tests alone"}
+            ),
             "EMAILKETING_INCLUDE": str(self.include),
             "AIRFLOW_HOME": str(folder / "airflow"),
         }

@@ -2,68 +2,35 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from functools import partial, wraps
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from emailketing import settings
+from emailketing import settings, wishing
+from emailketing.console import BAD, NOTE, OK, Problem
+from emailketing.console import as_json as _json
+from emailketing.console import by as _by
+from emailketing.console import cell as _cell
+from emailketing.console import command as _command
+from emailketing.console import print_json as _print_json
+from emailketing.console import table as _table
+from emailketing.console import why as _why
 from emailketing.errors import AuthoringError, EmailketingError, OperationsError, SettingsError, nearest
-from emailketing.model import Content, Lane, Mailing, Outcome, Recipient, State, Subscribed, Subscription
+from emailketing.model import ASKS_CONSENT, Content, Lane, Mailing, Outcome, Recipient, State, Subscribed, Subscription
 
 if TYPE_CHECKING:
     from emailketing.audience import Audience
     from emailketing.model import Claim, Receipt
     from emailketing.outbox import Row
-
-OK, BAD, NOTE = click.style("✓", fg="green"), click.style("✗", fg="red"), click.style("·", fg="yellow")
-
-
-class Problem(click.ClickException):
-    """An error of eMailketing, told on the command line to the one who must act."""
-
-    exit_code = 1
-
-    def __init__(self, error: EmailketingError) -> None:
-        self.who = error.who
-        super().__init__(str(error))
-
-    def show(self, file: Any = None) -> None:
-        """Print the error and who must act."""
-        click.echo(f"{BAD} {self.format_message()}\n  This is for {self.who}.", err=True, file=file)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except EmailketingError as error:
-        raise Problem(error) from error
-    except OSError as error:
-        if error.filename is None:
-            raise
-        raise click.ClickException(f"{error.filename}: {error.strerror}") from error
-
-
-def _command(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A command whose errors are told plainly, without a traceback."""
-
-    @wraps(function)
-    def told(*args: Any, **kwargs: Any) -> Any:
-        with _told():
-            return function(*args, **kwargs)
-
-    return told
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -72,10 +39,14 @@ def main(verbose: bool) -> None:
     """eMailketing: the ERP's automatic messages, by hand.
 
     Connections are Airflow Connections, read from the environment: AIRFLOW_CONN_ERP, AIRFLOW_CONN_SMTP,
-    AIRFLOW_CONN_PHONE and AIRFLOW_CONN_EMAILKETING (the outbox's database). EMAILKETING_INCLUDE and EMAILKETING_DAGS
-    name other folders than include/ and dags/. No running Airflow is needed.
+    AIRFLOW_CONN_PHONE, AIRFLOW_CONN_UNSUBSCRIBE and AIRFLOW_CONN_EMAILKETING (the outbox's database).
+    EMAILKETING_INCLUDE and EMAILKETING_DAGS name other folders than include/ and dags/. No running Airflow is needed.
     """
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(levelname)s %(message)s")
+
+
+for _each in wishing.COMMANDS:
+    main.add_command(_each)
 
 
 @main.command()
@@ -99,6 +70,8 @@ def check(names: Sequence[str]) -> None:
     problems += _checked("connection smtp", _mail_server)
     if any("phone" in mailing.channels for mailing in chosen):
         problems += _checked("connection phone", _gateway)
+    if any(mailing.kind in ASKS_CONSENT for mailing in chosen):
+        problems += _checked("connection unsubscribe", _door)
     if problems:
         raise click.ClickException(f"{len(problems)} of the above must be mended.")
 
@@ -199,6 +172,12 @@ def _mail_server() -> str:
     finally:
         channel.close()
     return "the mail server greets and lets us in"
+
+
+def _door() -> str:
+    from emailketing import wiring
+
+    return f"people leave {wiring.door()}"
 
 
 def _gateway() -> str:
@@ -430,11 +409,6 @@ def outbox() -> None:
 
     A KEY is a message's key or its number, as `outbox list` shows them.
     """
-
-
-_json = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-_why = click.option("--why", required=True, help="The reason; kept in the history.")
-_by = click.option("--by", default=getpass.getuser, show_default="your login", help="Who decides.")
 
 
 @outbox.command("list")
@@ -839,32 +813,6 @@ def _chosen(declared: dict[str, Mailing], names: Sequence[str]) -> list[Mailing]
         if name not in declared:
             raise click.BadParameter(f"there is no mailing {name!r}. {nearest(name, declared)}")
     return [declared[name] for name in names or declared]
-
-
-def _print_json(rows: Iterable[dict[str, Any]]) -> None:
-    for row in rows:
-        click.echo(json.dumps(row, default=_plain, ensure_ascii=False))
-
-
-def _plain(value: Any) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
-
-
-def _cell(value: Any) -> str:
-    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else "" if value is None else str(value)
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    if not rows:
-        click.echo("nothing there")
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*columns, box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for row in rows:
-        table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 220, markup=False, emoji=False).print(table)
 
 
 if __name__ == "__main__":

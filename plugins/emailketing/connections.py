@@ -1,7 +1,7 @@
 """Airflow Connections made into what the rest works with: database engines, lines to the mail server, a gateway's URL.
 
-Their names are `erp`, `emailketing` (the outbox's database), `smtp` and `phone`. Inside Airflow (a task, the
-triggerer, a page) they are looked up as Airflow does: secrets backend, environment, its database. In a plain script
+Their names are `erp`, `emailketing` (the outbox's database), `smtp`, `phone` and `unsubscribe`. Inside Airflow (a task,
+the triggerer, a page) they are looked up as Airflow does: secrets backend, environment, its database. In a plain script
 they are read from the environment alone (AIRFLOW_CONN_ERP, …) and Airflow is not imported, which would take two seconds
 and make a folder in the user's home. An error never holds a password.
 
@@ -13,6 +13,7 @@ and make a folder in the user's home. An error never holds a password.
                         "extra": {"disable_ssl": true}}'
     AIRFLOW_CONN_PHONE='{"conn_type": "apprise", "login": "…", "password": "…",
                          "extra": {"url": "twilio://{login}:{password}@+15551234567/{to}"}}'
+    AIRFLOW_CONN_UNSUBSCRIBE='{"conn_type": "generic", "login": "leave@company.example", "password": "…"}'
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ EXAMPLES = {
     "emailketing": "sqlite:////var/lib/emailketing/outbox.db",
     "smtp": '{"conn_type": "smtp", "host": "mail.example", "port": 587, "extra": {"disable_ssl": true}}',
     "phone": '{"conn_type": "apprise", "extra": {"url": "json://gateway.example/texts?:to={to}"}}',
+    "unsubscribe": '{"conn_type": "generic", "login": "leave@company.example", "password": "at least 16 random signs"}',
 }
 
 
@@ -193,6 +195,47 @@ def gateway_url(name: str) -> str:
         )
     login, password = (quote(text, safe="") for text in (link.login, link.password))
     return url.replace("{login}", login).replace("{password}", password)
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribing:
+    """How people leave: the secrets that sign links (the first one does, the others did), a mailbox and a web address.
+
+    `mailbox` and `base` are '' where the Connection has none.
+    """
+
+    secrets: tuple[str, ...] = field(repr=False)
+    mailbox: str = ""
+    base: str = ""
+
+
+def unsubscribing(name: str) -> Unsubscribing:
+    """How people leave, by the Airflow Connection `name`.
+
+    Its password is the secret, the extra `former` a list of those that served before; its login the mailbox; host, port
+    and schema (a path) the public https address, where there is one. Raises SettingsError.
+    """
+    link = lookup(name)
+    former = link.extra.get("former") or []
+    former = [former] if isinstance(former, str) else former
+    if not link.password or not isinstance(former, list):
+        what = (
+            "no password, which is the secret that signs links" if not link.password else "an extra 'former' of no list"
+        )
+        raise SettingsError(f"The Airflow Connection {name!r} has {what}.", hint=_where(name))
+    return Unsubscribing((link.password, *map(str, former)), link.login, _public(link))
+
+
+def _public(link: Link) -> str:
+    """The public address; the schema may be the protocol, as Airflow's form for HTTP has it, or a path."""
+    if not link.host:
+        return ""
+    scheme, _, host = link.host.rpartition("://")
+    path = link.schema.strip("/")
+    if path in {"http", "https"}:
+        scheme, path = scheme or path, ""
+    port = f":{link.port}" if link.port else ""
+    return f"{scheme or 'https'}://{host.rstrip('/')}{port}{f'/{path}' if path else ''}"
 
 
 def _configured_path(link: Link) -> str:

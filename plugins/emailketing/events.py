@@ -62,12 +62,18 @@ def envelope(mailing: Mailing, event: Event, channel: str, recipient: Recipient,
         expires_at=expires_at,
         state=State.EXPIRED if late else State.QUEUED,
         reason=f"the document changed at {event.changed_at:%Y-%m-%d %H:%M} UTC, too long ago" if late else "",
+        kind=mailing.kind,
     )
 
 
 def unaddressed(envelope: Envelope, reason: str) -> Envelope:
     """The envelope of somebody who cannot be reached, kept so that it can be seen."""
     return replace(envelope, state=State.UNADDRESSED, reason=reason)
+
+
+def suppressed(envelope: Envelope, reason: str) -> Envelope:
+    """The envelope of somebody who must not be written to, kept so that it can be seen."""
+    return replace(envelope, state=State.SUPPRESSED, reason=reason)
 
 
 def reach(newest: datetime | None, position: datetime, now: datetime, left: datetime | None = None) -> datetime:

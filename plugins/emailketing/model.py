@@ -28,6 +28,10 @@ class Kind(StrEnum):
     GREETING = "greeting"  # a special date
 
 
+#: The kinds that nobody gets without a consent, and that everybody may leave. Documents and reports are no advertising.
+ASKS_CONSENT = frozenset({Kind.CAMPAIGN, Kind.GREETING})
+
+
 class Lane(StrEnum):
     """Messages queue by lane, so that a bulk send never delays an instant one."""
 
@@ -196,6 +200,33 @@ class Subscribed:
 
 
 @dataclass(frozen=True, slots=True)
+class Consent:
+    """What was said of an address's consent: given, or refused and withdrawn; when, and by whom or where.
+
+    `at` is None where nobody noted the time.
+    """
+
+    given: bool
+    at: datetime | None = None
+    source: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A suppression, a consent or its withdrawal: for which address and kind of mailings (a Kind, or all), and why.
+
+    `source` says who or what brought it: a person's login, a link that was followed, a bounce.
+    """
+
+    address: str
+    kind: str
+    at: datetime
+    source: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Recipient:
     """Whom a message is for. `address` is an e-mail address or a phone number, as the channel wants it."""
 
@@ -283,6 +314,7 @@ class Envelope:
     state: State = State.QUEUED
     reason: str = ""
     because: str = ""
+    kind: Kind = Kind.NOTIFICATION
 
     @property
     def key(self) -> str:
@@ -306,14 +338,28 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class WayOut:
+    """How a reader leaves a kind of mailings: by a mail (a mailto: address), and where there is a page, by a click."""
+
+    mailto: str
+    https: str = ""
+
+    @property
+    def link(self) -> str:
+        """The way that suits a reader best."""
+        return self.https or self.mailto
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
-    """A rendered message: what the recipient will read."""
+    """A rendered message: what the recipient will read. `way_out` is there for what asks for a consent."""
 
     subject: str
     text: str
     html: str = ""
     phone: str = ""
     attachments: tuple[Attachment, ...] = ()
+    way_out: WayOut | None = None
 
 
 @dataclass(frozen=True, slots=True)

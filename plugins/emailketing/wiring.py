@@ -9,7 +9,7 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from emailketing import connections, settings
-from emailketing.audience import Audience, Source
+from emailketing.audience import Audience, Door, Source
 from emailketing.channels import Channel
 from emailketing.channels.gsm7 import Alphabet, Wording
 from emailketing.channels.phone import Phone
@@ -20,7 +20,7 @@ from emailketing.errors import SettingsError
 from emailketing.model import Claim, Receipt
 from emailketing.outbox import Backoff, Outbox, Pausing
 from emailketing.render import Renderer
-from emailketing.road import Carrier, Sweeper, utc_now
+from emailketing.road import Carrier, Sweeper, ask_again, utc_now
 
 
 @cache
@@ -64,6 +64,13 @@ def renderer() -> Renderer:
     """The templates of the include folder, with the company's identity."""
     chosen = settings.load()
     return Renderer(chosen.include, company=chosen.company.model_dump(), shared=settings.PROJECT / "include")
+
+
+@cache
+def door() -> Door:
+    """How readers leave, by the connection `unsubscribe`; they write to the sender where it names no mailbox."""
+    found, sender = connections.unsubscribing("unsubscribe"), settings.load().sender
+    return Door(found.secrets, found.mailbox or sender.reply_to or sender.address, found.base)
 
 
 def email() -> Channel:
@@ -149,4 +156,5 @@ def carrier(told: Callable[[Claim, Receipt], None] | None = None) -> Carrier:
         lease_s=max(chosen.lease_s, 12 * chosen.timeout_s),  # longer than a delivery can take, or it is sent twice
         pausing=Pausing(chosen.pause_after, chosen.pause_s, chosen.pause_most_s),
         told=told or (lambda _claim, _receipt: None),
+        consult=lambda: ask_again(outbox(), erp, utc_now),
     )

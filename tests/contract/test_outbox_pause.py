@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.script import ScriptDirectory
 
-from emailketing.model import Lane, State
-from emailketing.outbox import Failure, Outbox, Pause, Pausing, connect_outbox
+from emailketing.model import Kind, Lane, Recipient, State
+from emailketing.outbox import Failure, Filter, Outbox, Pause, Pausing, Wish, connect_outbox
 from emailketing.outbox.migrate import VERSION_TABLE, _config
 from emailketing.outbox.put import _attachments, _birth, _content, _put_blobs, _row
 from emailketing.outbox.schema import attachment, content, cursor, history, message
@@ -120,22 +120,32 @@ def test_an_outbox_of_the_first_version_keeps_its_messages(database_url):
         _put_as_the_first_version(connection, kept)
         for state in State:
             _put_as_the_first_version(connection, letter(state.value), state)
+        for lane in Lane:
+            _put_as_the_first_version(connection, letter(f"by {lane}", lane=lane, recipient=Recipient("eva@b.example")))
     outbox.migrate()
     with engine.connect() as connection:
         newest = ScriptDirectory.from_config(first).get_current_head()
         assert connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar() == newest
-    assert states(outbox) == {"1": "queued", **{state.value: state.value for state in State}}
+    by_lane = {f"by {lane}": "queued" for lane in Lane}
+    assert states(outbox) == {"1": "queued", **{state.value: state.value for state in State}, **by_lane}
+    assert {row.document: row.kind for row in outbox.messages(Filter(address="eva@b.example"))} == {
+        "by instant": Kind.NOTIFICATION,
+        "by report": Kind.REPORT,
+        "by bulk": Kind.CAMPAIGN,
+    }
+    assert outbox.suppress(Wish("Eva@b.example", "campaign", NOW, "the link")) == 1
     assert outbox.cursors() == {"purchase_order": NOW}
     assert outbox.known([kept.envelope.key]) == {kept.envelope.key}
     assert outbox.frozen(kept.envelope.key) == kept.frozen
     assert [entry.to_state for entry in outbox.history(kept.envelope.key)] == [State.QUEUED]
-    assert len(claim(outbox)) == 2
+    assert len(claim(outbox)) == 3
     assert fail(outbox).failures == 1
     outbox.close()
 
 
 def _put_as_the_first_version(connection, given, state=State.QUEUED):
-    row = {name: value for name, value in _row(given.envelope.key, given, NOW).items() if name != "segments"}
+    row = _row(given.envelope.key, given, NOW)
+    row = {name: value for name, value in row.items() if name not in {"segments", "kind"}}  # of later versions
     (number,) = connection.execute(sa.insert(message).values(row | {"state": state.value})).inserted_primary_key
     _put_blobs(connection, [given], NOW)
     connection.execute(sa.insert(content), _content(number, given.frozen))

@@ -115,7 +115,7 @@ def test_an_engine_on_sqlite_works_with_absolute_and_relative_paths(given, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["erp.db"]
 
 
-@pytest.mark.parametrize("name", ["erp", "emailketing", "smtp"])
+@pytest.mark.parametrize("name", ["erp", "emailketing", "smtp", "unsubscribe"])
 @pytest.mark.parametrize("value", ["", "  "])
 def test_a_missing_connection_says_where_to_add_it_with_an_example_that_works(name, value, given):
     given(name, value)
@@ -326,3 +326,47 @@ def test_a_phone_connection_that_cannot_be_used_names_what_is_wrong(value, words
         connections.gateway_url("phone")
     assert "secret" not in str(raised.value)
     assert "AIRFLOW_CONN_PHONE" in str(raised.value) or "one gateway" in str(raised.value)
+
+
+SECRET = "a secret of the tests alone"
+
+
+@pytest.mark.parametrize(
+    ("value", "mailbox", "base"),
+    [
+        ({"conn_type": "generic", "password": SECRET}, "", ""),
+        ({"conn_type": "generic", "password": SECRET, "login": "leave@x.example"}, "leave@x.example", ""),
+        ({"conn_type": "http", "password": SECRET, "host": "news.x.example"}, "", "https://news.x.example"),
+        (
+            {"conn_type": "http", "password": SECRET, "host": "news.x.example", "schema": "https"},
+            *("", "https://news.x.example"),
+        ),
+        (
+            {"conn_type": "http", "password": SECRET, "host": "https://x.example/", "schema": "/mail/", "port": 8443},
+            *("", "https://x.example:8443/mail"),
+        ),
+        (f"https://l%40x.example:{SECRET.replace(' ', '%20')}@x.example/mail", "l@x.example", "https://x.example/mail"),
+        ({"conn_type": "http", "password": SECRET, "host": "x.example", "schema": "http"}, "", "http://x.example"),
+    ],
+)  # fmt: skip
+def test_how_people_leave_stands_in_a_connection(value, mailbox, base, given):
+    given("unsubscribe", value)
+    found = connections.unsubscribing("unsubscribe")
+    assert (found.secrets, found.mailbox, found.base) == ((SECRET,), mailbox, base)
+    assert SECRET not in repr(found)
+
+
+def test_secrets_that_served_before_are_kept_with_the_one_that_signs(given):
+    given("unsubscribe", {"conn_type": "generic", "password": SECRET, "extra": {"former": ["the one before", "older"]}})
+    assert connections.unsubscribing("unsubscribe").secrets == (SECRET, "the one before", "older")
+    given("unsubscribe", {"conn_type": "generic", "password": SECRET, "extra": {"former": "the one before"}})
+    assert connections.unsubscribing("unsubscribe").secrets == (SECRET, "the one before")
+
+
+@pytest.mark.parametrize(
+    "value", [{"conn_type": "generic"}, {"conn_type": "generic", "password": SECRET, "extra": {"former": 7}}]
+)
+def test_how_people_leave_is_refused_where_it_cannot_serve(value, given):
+    given("unsubscribe", {"conn_type": "generic", **value})
+    with pytest.raises(SettingsError, match=r"(no password|extra 'former')(.|\n)*AIRFLOW_CONN_UNSUBSCRIBE"):
+        connections.unsubscribing("unsubscribe")

@@ -370,3 +370,65 @@ def test_a_channel_to_which_a_mailing_says_nothing_is_found(write):
 def test_without_a_text_for_the_phone_there_is_nothing_to_render(order):
     with pytest.raises(TemplateError, match=r"has no phone(.|\n)*phone\.txt\.j2"):
         order(text__txt="x").render("order", {}, ANA, "phone")
+
+
+LEAVE = "mailto:leave@company.example?subject=unsubscribe%20abc.def"
+OFFER = {
+    "offer/subject.txt.j2": "S",
+    "offer/words.es.yaml": 'a: "b"',
+    "offer/words.en.yaml": 'a: "b"',
+    "offer/body.html.j2": '{% extends "_layout/advertising.html.j2" %}{% block content %}<p>Diesel</p>{% endblock %}',
+}
+KNOWN = {"why": "compró diésel <b>en marzo</b>", "leave": LEAVE}
+
+
+@pytest.fixture
+def offer(tmp_path):
+    def offer(**files):
+        for name, text in {**OFFER, **files}.items():
+            path = tmp_path / "templates" / name.replace("__", ".")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        return Renderer(tmp_path, company=load().company.model_dump() | {"logo": ""}, shared=PROJECT / "include")
+
+    return offer
+
+
+@pytest.mark.parametrize("language", ["es", "en"])
+def test_an_advertisement_says_why_one_gets_it_how_to_leave_and_who_sends_it(offer, language):
+    text = "Diesel\n\n{% include '_layout/advertising.txt.j2' %}"
+    content = offer(**{"offer/text.txt.j2": text}).render("offer", KNOWN, Recipient("a@b.example", "", language))
+    assert f'href="{LEAVE}"' in content.html
+    assert "compró diésel &lt;b&gt;en marzo&lt;/b&gt;" in content.html
+    for part in (content.html, content.text):
+        assert load().company.name in part
+        assert load().company.address.splitlines()[0] in part
+        assert {"es": "No quiero recibir más", "en": "No more messages like this"}[language] in part
+    assert f": {LEAVE}\n" in content.text
+    assert "compró diésel <b>en marzo</b>\n" in content.text
+
+
+def test_a_text_that_is_derived_tells_the_address_for_leaving(offer):
+    content = offer().render("offer", KNOWN, ANA)
+    assert content.text.endswith(f"No quiero recibir más mensajes así: {LEAVE}\n")
+
+
+def test_without_a_reason_the_consent_is_the_reason(offer):
+    assert "usted aceptó recibir nuestros mensajes." in offer().render("offer", {**KNOWN, "why": ""}, ANA).html
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"offer/body.html.j2": "<p>Diesel</p>"}, r"The mail does not say how to leave(.|\n)*advertising\.html\.j2"),
+        ({"offer/text.txt.j2": "Diesel"}, r"The text part does not say how to leave(.|\n)*advertising\.txt\.j2"),
+    ],
+)
+def test_an_advertisement_that_hides_the_way_out_is_not_rendered(offer, files, told):
+    with pytest.raises(TemplateError, match=told):
+        offer(**files).render("offer", KNOWN, ANA)
+
+
+def test_a_template_that_says_how_to_leave_is_told_nothing_of_it_for_a_document(offer):
+    with pytest.raises(TemplateError, match=r"leave|why"):
+        offer().render("offer", {}, ANA)

@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 
 from emailketing.channels import wire
 from emailketing.errors import SettingsError
-from emailketing.model import Attachment, Content, Envelope, Lane, OnUnknown, Recipient, Sender, message_id
+from emailketing.model import (
+    Attachment,
+    Content,
+    Envelope,
+    Kind,
+    Lane,
+    OnUnknown,
+    Recipient,
+    Sender,
+    WayOut,
+    message_id,
+)
 
 SEEN = datetime(2025, 3, 7, 14, 5, 9, tzinfo=UTC)
 SENDER = Sender("avisos@petroleradeleste.example", "Petrolera del Este S.A.", "ventas@petroleradeleste.example")
@@ -90,6 +101,42 @@ def shape(part):
 
 def text_of(part):
     return part.get_content().replace("\r\n", "\n")
+
+
+MAILTO = "mailto:leave@company.example?subject=unsubscribe%20WyJhbmFAZXhhbXBsZS5jb20iXQ.abc_-"
+PAGE = "https://news.company.example/leave/WyJhbmFAZXhhbXBsZS5jb20iXQ.abc_-"
+
+
+@pytest.mark.parametrize("kind", [Kind.CAMPAIGN, Kind.GREETING])
+def test_an_advertisement_says_to_mail_programs_how_to_leave(kind):
+    message = read(compose(Content("Ofertas", "Hola", way_out=WayOut(MAILTO)), kind=kind))
+    assert message["List-Unsubscribe"] == f"<{MAILTO}>"
+    assert message["Precedence"] == "bulk"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert "List-Unsubscribe-Post" not in message
+    message = read(compose(Content("Ofertas", "Hola", way_out=WayOut(MAILTO, PAGE)), kind=kind))
+    assert message["List-Unsubscribe"] == f"<{PAGE}>, <{MAILTO}>"
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+@pytest.mark.parametrize("kind", [Kind.NOTIFICATION, Kind.REPORT])
+def test_a_document_is_no_list_that_one_could_leave(kind):
+    message = read(compose(Content("Orden", "Hola", way_out=WayOut(MAILTO, PAGE)), kind=kind))
+    assert not {"list-unsubscribe", "list-unsubscribe-post", "precedence"} & {name.lower() for name in message}
+
+
+def test_an_advertisement_without_a_way_out_is_not_frozen():
+    with pytest.raises(ValueError, match="kind campaign has no way out"):
+        compose(kind=Kind.CAMPAIGN)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://x.example/a", f"{PAGE}\r\nBcc: x", f"{PAGE}>", f"{PAGE} x", f"{PAGE}ñ", PAGE + "a" * 999]
+)
+def test_a_way_out_that_is_no_address_never_reaches_a_header(address):
+    way = WayOut(MAILTO, address)
+    with pytest.raises(ValueError, match="no address that may stand in a header"):
+        compose(Content("Ofertas", "Hola", way_out=way), kind=Kind.CAMPAIGN)
 
 
 def test_every_header_says_what_the_envelope_knows():

@@ -3,7 +3,7 @@
 Three say whom a document is meant for: its row in the ERP (columns email and phone), include/subscriptions.yaml
 (copies, subscriptions) and what people set in the outbox's database, which wins over the file. `Audience` is all of it
 as it stands at one moment; `Source` reads it anew. Everybody who was meant is in the answer: a person who cannot be
-reached is an addressee with a reason, never a gap.
+reached is an addressee with a reason, never a gap. `consent` says who may be written to, `leaving` how one gets out.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Protocol
 
 from emailketing.audience.addresses import usable
+from emailketing.audience.consent import Judgement, consent_said, may_write
 from emailketing.audience.filters import Filter, parsed
+from emailketing.audience.leaving import Door, Leaving, looks_like_a_token
 from emailketing.audience.provisioned import (
     CHANNELS,
     Member,
@@ -36,8 +38,11 @@ __all__ = [
     "CHANNELS",
     "Addressee",
     "Audience",
+    "Door",
     "Faults",
     "Filter",
+    "Judgement",
+    "Leaving",
     "Member",
     "Memory",
     "Person",
@@ -45,7 +50,10 @@ __all__ = [
     "Provisioned",
     "Source",
     "addressed_by_row",
+    "consent_said",
     "filter_of",
+    "looks_like_a_token",
+    "may_write",
     "options_of",
     "parsed",
     "read",

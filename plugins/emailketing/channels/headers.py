@@ -31,6 +31,7 @@ _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"(?!.{{254}}){_LABEL}(?:\.{_LABEL})*")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")
+_URI = re.compile(r"(?:https://|mailto:)[!#-;=?-Z\[\]_a-z~]{1,900}")
 _WORD = r"[A-Za-z0-9!#$&^_.+-]{1,80}"
 _MEDIA_TYPE = re.compile(rf"(?!message/|multipart/){_WORD}/{_WORD}(?:; ?{_WORD}={_WORD}){{0,3}}", re.IGNORECASE)
 
@@ -121,6 +122,13 @@ def media_type(text: str) -> str:
 def content_id(text: str) -> str:
     """A Content-ID without what could end it early; the HTML part refers to it as cid:…"""
     return re.sub(rf"[^{_ATEXT}.@]", "", text)[:200]
+
+
+def uri(text: str) -> str:
+    """A web or mail address that may stand in a header as it is. Raises ValueError for any other."""
+    if not _URI.fullmatch(text):
+        raise ValueError(f"{one_line(text, 100)!r} is no address that may stand in a header.")
+    return text
 
 
 def language(text: str) -> str:

@@ -30,7 +30,17 @@ from typing import NamedTuple
 
 from emailketing.channels import headers
 from emailketing.errors import SettingsError
-from emailketing.model import Attachment, Content, Envelope, Frozen, Recipient, Sender, message_id
+from emailketing.model import (
+    ASKS_CONSENT,
+    Attachment,
+    Content,
+    Envelope,
+    Frozen,
+    Recipient,
+    Sender,
+    WayOut,
+    message_id,
+)
 
 _QP_LITERAL = bytes(range(32, 127)) + b"\t\r\n"
 
@@ -47,8 +57,9 @@ def compose(envelope: Envelope, content: Content, sender: Sender, to: Recipient 
     """The frozen bytes of one message to one recipient; the same arguments give the same bytes.
 
     `to` stands in its head where that is not the envelope's recipient, such as a gateway that hands the text on.
-    Raises SettingsError when the sender's own address cannot be written. A recipient's address that cannot be written
-    is shown as an empty group in To, and the channel refuses the message at delivery with the reason.
+    Raises SettingsError when the sender's own address cannot be written, and ValueError for an advertisement without a
+    way out. A recipient's address that cannot be written is shown as an empty group in To, and the channel refuses the
+    message at delivery with the reason.
     """
     key = envelope.key
     head = _head(replace(envelope, recipient=to) if to else envelope, content, sender, key)
@@ -127,7 +138,18 @@ def _head(envelope: Envelope, content: Content, sender: Sender, key: str) -> str
     ]
     if language := headers.language(envelope.recipient.language):
         lines.append(f"Content-Language: {language}")
+    if envelope.kind in ASKS_CONSENT and envelope.channel == "email":
+        lines += _leaving_lines(envelope, content.way_out)
     return "\r\n".join([*lines, ""])
+
+
+def _leaving_lines(envelope: Envelope, way: WayOut | None) -> list[str]:
+    """How to leave, for the reader's mail program (RFC 2369, RFC 8058); and that nobody's holiday need answer."""
+    if way is None:
+        raise ValueError(f"A mail of kind {envelope.kind} has no way out; nobody may be sent it.")
+    written = ",\r\n ".join(f"<{headers.uri(each)}>" for each in (way.https, way.mailto) if each)
+    lines = [f"List-Unsubscribe: {written}", "Precedence: bulk"]
+    return [*lines, "List-Unsubscribe-Post: List-Unsubscribe=One-Click"] if way.https else lines
 
 
 @lru_cache(maxsize=64)

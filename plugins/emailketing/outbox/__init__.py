@@ -2,10 +2,12 @@
 
 `Outbox` is all that the rest of the house uses. Behind it: `schema` (the tables), `changes` (how a state changes),
 `put`, `claim` and `step` (the road), `epochs` (where a mailing stands in the ERP's time), `pause` (lanes whose server
-is down), `upkeep` (rescue, expiry, pruning), `people` (what a person may do), `subscribing` (who gets what), `reading`,
-`database` (transactions on SQLite, PostgreSQL and MariaDB) and `migrations`.
+is down), `upkeep` (rescue, expiry, pruning), `people` (what a person may do), `subscribing` (who gets what), `wishes`
+(who must not be written to, and who may), `reading`, `database` (transactions on SQLite, PostgreSQL and MariaDB) and
+`migrations`.
 """
 
+from emailketing.model import Wish
 from emailketing.outbox.backoff import Backoff, Settlement
 from emailketing.outbox.database import connect_outbox
 from emailketing.outbox.ledger import Outbox
@@ -14,10 +16,15 @@ from emailketing.outbox.people import Verdict
 from emailketing.outbox.put import Put
 from emailketing.outbox.reading import Addressed, Entry, Filter, Row, Told
 from emailketing.outbox.upkeep import Pruned, Rescued
+from emailketing.outbox.wishes import ALL, Act, Asking, Choice, told
 
 __all__ = [
+    "ALL",
+    "Act",
     "Addressed",
+    "Asking",
     "Backoff",
+    "Choice",
     "Entry",
     "Failure",
     "Filter",
@@ -31,5 +38,7 @@ __all__ = [
     "Settlement",
     "Told",
     "Verdict",
+    "Wish",
     "connect_outbox",
+    "told",
 ]

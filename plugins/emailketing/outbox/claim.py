@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from emailketing.model import Claim, Frozen, State
 from emailketing.outbox.schema import attachment, blob, content, message, standing
+from emailketing.outbox.wishes import MAY_BE_FORBIDDEN
 
 BUDGET = 32 * 1024 * 1024  # bytes that one claim brings into memory; a larger message comes alone
 
@@ -26,17 +27,18 @@ def lease(  # noqa: PLR0913
     return ids
 
 
-def bytes_of(connection: sa.Connection, ids: Sequence[int]) -> list[Claim]:
-    """The leased messages with their bytes, in the order of `ids`."""
+def bytes_of(connection: sa.Connection, ids: Sequence[int]) -> tuple[list[Claim], list[int]]:
+    """The leased messages with their bytes, in the order of `ids`; and the ids of those that a wish may forbid."""
     blobs_of = _blobs(connection, ids)
     rows = {row.id: row for row in connection.execute(_CLAIMED, {"ids": ids})}
-    return [
+    claims = [
         Claim(
             *(row.id, row.key, row.channel, row.sender, row.address, row.message_id, row.attempts),
             Frozen(row.wire, *blobs_of(row.id)),
         )
         for row in (rows[number] for number in ids)
     ]
+    return claims, [row.id for row in rows.values() if row.doubtful or not row.address.isascii()]
 
 
 def frozen_by_id(connection: sa.Connection, ids: Sequence[int]) -> dict[int, Frozen]:
@@ -82,7 +84,7 @@ def _among_ids(column: sa.Column[Any]) -> sa.ColumnElement[bool]:
 _LEASE = sa.update(message).where(_among_ids(message.c.id))
 _CLAIMED = sa.select(
     *(message.c.id, message.c.key, message.c.channel, message.c.sender, message.c.address),
-    *(message.c.message_id, message.c.attempts, content.c.wire),
+    *(message.c.message_id, message.c.attempts, content.c.wire, MAY_BE_FORBIDDEN.label("doubtful")),
 ).where(_among_ids(message.c.id), content.c.message == message.c.id)
 _WIRES = sa.select(content.c.message, content.c.wire).where(_among_ids(content.c.message))
 _WIRE_SIZES = sa.select(content.c.message, content.c.size).where(_among_ids(content.c.message))

@@ -8,8 +8,20 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from emailketing.model import Claim, Epoch, Frozen, Lane, Message, State, Subscribed, Subscription, Telling
-from emailketing.outbox import epochs, pause, people, reading, subscribing, upkeep
+from emailketing.model import (
+    Claim,
+    Consent,
+    Epoch,
+    Frozen,
+    Lane,
+    Message,
+    State,
+    Subscribed,
+    Subscription,
+    Telling,
+    Wish,
+)
+from emailketing.outbox import epochs, pause, people, reading, subscribing, upkeep, wishes
 from emailketing.outbox.backoff import Settlement
 from emailketing.outbox.claim import bytes_of, lease
 from emailketing.outbox.database import Database, connect_outbox
@@ -20,6 +32,7 @@ from emailketing.outbox.put import Put, fill, put, start
 from emailketing.outbox.reading import Addressed, Entry, Filter, Leased, Row, Told, Unrendered
 from emailketing.outbox.step import Stepper
 from emailketing.outbox.upkeep import Pruned, Rescued, until_none
+from emailketing.outbox.wishes import Asking, Choice, Pair
 
 
 class Outbox:
@@ -147,12 +160,16 @@ class Outbox:
         """Take up to `limit` due messages in hand, the oldest first, with their bytes (about 32 MB at most).
 
         `owner` names one connection of one process and no other, ever. The messages stay queued until `step` begins
-        them; when the process dies, the lease runs out and they are claimed by another.
+        them; when the process dies, the lease runs out and they are claimed by another. What a wish has forbidden since
+        it was put becomes suppressed instead.
         """
-        taken = self._database.write(
-            partial(lease, channel=channel, lane=lane, limit=limit, owner=owner, lease_s=lease_s, now=now)
-        )
-        return self._database.read(partial(bytes_of, ids=taken)) if taken else []
+        due = partial(lease, channel=channel, lane=lane, limit=limit, owner=owner, lease_s=lease_s, now=now)
+        while taken := self._database.write(due):
+            claims, doubtful = self._database.read(partial(bytes_of, ids=taken))
+            aside = self._database.write(partial(wishes.set_aside, ids=doubtful, now=now)) if doubtful else ()
+            if left := [claim for claim in claims if claim.id not in aside]:
+                return left
+        return []
 
     def step(self, owner: str, settled: Settlement | None, begin: int | None, now: datetime, lease_s: float) -> bool:
         """Settle the message just delivered and mark the message `begin` as sending, in one transaction.
@@ -277,6 +294,64 @@ class Outbox:
     def provide(self, text: str, now: datetime) -> None:
         """Keep the text of include/subscriptions.yaml."""
         self._database.write(partial(subscribing.provide, text=text, now=now))
+
+    # What the people written to wish
+
+    def suppress(self, wish: Wish) -> int:
+        """Never write to an address again by a kind of mailings, from now on; how many waiting messages it ended."""
+        return self._database.write(partial(wishes.suppress, wish=wish))
+
+    def unsuppress(self, wish: Wish) -> bool:
+        """Allow it again; False when it was not suppressed."""
+        return self._database.write(partial(wishes.unsuppress, wish=wish))
+
+    def allow(self, wish: Wish) -> None:
+        """Keep a consent that the company was given outside its ERP."""
+        self._database.write(partial(wishes.allow, wish=wish))
+
+    def withdraw(self, wish: Wish) -> int:
+        """Keep that a consent was withdrawn, whoever had noted it; how many waiting messages that ended."""
+        return self._database.write(partial(wishes.withdraw, wish=wish))
+
+    def forbid(self, reasons: Mapping[int, str], now: datetime) -> int:
+        """Waiting messages, by id, become suppressed, each with its reason; how many still waited."""
+        return len(self._database.write(partial(wishes.forbid, reasons=reasons, now=now)))
+
+    def asking(self, now: datetime) -> list[Asking]:
+        """The messages that are due and ask for a consent, those of a mailing together."""
+        return self._database.read(partial(wishes.asking, now=now))
+
+    def postpone(self, mailing: str, until: datetime, reason: str, now: datetime) -> int:
+        """Those of a mailing wait until then, with the reason, in the same state; how many."""
+        return self._database.write(
+            partial(wishes.postpone, mailing=mailing, until=until, reason=reason, now=now),
+        )
+
+    def suppressions(self, address: str | None = None) -> list[Wish]:
+        """All suppressions, or those of an address, newest first."""
+        return self._database.read(partial(wishes.suppressions, address=address))
+
+    def consents(self, address: str | None = None) -> list[Choice]:
+        """The last word of everybody, or of an address, about each kind, as told outside the ERP; newest first."""
+        return self._database.read(partial(wishes.consents, address=address))
+
+    def choices(self, address: str | None = None) -> list[Choice]:
+        """Every suppression, consent and their ends, of everybody or of an address, newest first."""
+        return self._database.read(partial(wishes.choices, address=address))
+
+    def suppressed(self, wanted: Iterable[Pair]) -> dict[Pair, str]:
+        """Those of `wanted` (address, kind) that must not be written to, each with the reason."""
+        wanted = list(wanted)
+        return self._database.read(partial(wishes.suppressed, wanted=wanted)) if wanted else {}
+
+    def own_consents(self, wanted: Iterable[Pair]) -> dict[Pair, Consent]:
+        """What those of `wanted` (address, kind) said outside the ERP: the newest word of each who said any."""
+        wanted = list(wanted)
+        return self._database.read(partial(wishes.own_consents, wanted=wanted)) if wanted else {}
+
+    def consenting(self, wanted: Iterable[Pair]) -> set[Pair]:
+        """Those of `wanted` (address, kind) who consented outside the ERP."""
+        return {pair for pair, said in self.own_consents(wanted).items() if said.given}
 
     # What anybody may look at
 

@@ -13,6 +13,7 @@ from emailketing.model import State
 from emailketing.outbox.changes import Move, check, move
 from emailketing.outbox.fit import identity
 from emailketing.outbox.schema import content, message
+from emailketing.outbox.wishes import forbidden
 
 
 class Verdict(StrEnum):
@@ -70,6 +71,9 @@ def _change(connection: sa.Connection, wanted: Move) -> None:
     check(wanted.key, wanted.origin, wanted.to)
     if wanted.to is State.QUEUED and not _has_bytes(connection, wanted.id):
         raise OutboxError(f"Message {wanted.key} cannot be sent: it was never rendered, or its content was pruned.")
+    if wanted.to is State.QUEUED and (reason := _why_forbidden(connection, wanted.id)):
+        hint = "Where that is over: bin/emailketing unsuppress, or consent give."
+        raise IllegalTransition(f"Message {wanted.key} cannot be sent: {reason}.", hint=hint)
     move(connection, [wanted])
 
 
@@ -84,6 +88,12 @@ def _standing(connection: sa.Connection, key: str) -> Any:
     if row is None:
         raise OutboxError(f"There is no message {key} in the outbox.")
     return row
+
+
+def _why_forbidden(connection: sa.Connection, number: int) -> str:
+    whom = sa.select(message.c.address, message.c.kind, message.c.created_at).where(message.c.id == number)
+    (reason,) = forbidden(connection, [tuple(connection.execute(whom).one())])
+    return reason
 
 
 def _has_bytes(connection: sa.Connection, number: int) -> bool:

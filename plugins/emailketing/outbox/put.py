@@ -16,6 +16,7 @@ from emailketing.outbox.changes import Move, move, remember, told
 from emailketing.outbox.epochs import begin
 from emailketing.outbox.fit import clipped, identity, storable
 from emailketing.outbox.schema import WIDTHS, attachment, baseline, blob, content, cursor, history, meant, message
+from emailketing.outbox.wishes import forbidden
 
 CHUNK = 500  # rows in hand at once
 
@@ -39,7 +40,8 @@ def put(connection: sa.Connection, messages: Sequence[Message], cursors: Mapping
     """Insert the messages whose keys are new, with content, attachments and birth; move the cursors forward."""
     # Every transaction takes its locks in one order (blobs, keys, cursors, each sorted), or two would wait in a ring.
     too_large = _too_large(connection, messages)
-    unique = {identity("key", each.envelope.key): _sendable(each, too_large) for each in reversed(messages)}
+    sendable = _wished(connection, [_sendable(each, too_large) for each in reversed(messages)])
+    unique = {identity("key", each.envelope.key): each for each in sendable}
     ordered = sorted(unique.items())
     _put_blobs(connection, unique.values(), now)
     inserted = sum(_put_messages(connection, dict(chunk), now) for chunk in chunks(ordered, CHUNK))
@@ -81,6 +83,23 @@ def _sendable(given: Message, too_large: Mapping[str, str]) -> Message:
         return given
     reason = f"the address is longer than {WIDTHS['address']} characters, or no text"
     return replace(given, envelope=replace(envelope, state=State.UNADDRESSED, reason=reason), frozen=None)
+
+
+def _wished(connection: sa.Connection, given: Sequence[Message]) -> list[Message]:
+    """`given`, those suppressed that a wish forbids: it may have come since the sweep asked."""
+    waiting = [each for each in given if each.envelope.state in NEEDS_BYTES]
+    reasons = dict(
+        zip(map(id, waiting), forbidden(connection, [_whom(each.envelope) for each in waiting]), strict=True)
+    )
+    return [_suppressed(each, reason) if (reason := reasons.get(id(each), "")) else each for each in given]
+
+
+def _whom(envelope: Envelope) -> tuple[str, str, datetime]:
+    return envelope.recipient.address, envelope.kind.value, envelope.created_at
+
+
+def _suppressed(given: Message, reason: str) -> Message:
+    return replace(given, envelope=replace(given.envelope, state=State.SUPPRESSED, reason=reason), frozen=None)
 
 
 def fill(connection: sa.Connection, given: Message, now: datetime) -> str:
@@ -216,6 +235,7 @@ def _row(key: str, given: Message, now: datetime) -> dict[str, Any]:
         "expires_at": envelope.expires_at,
         "updated_at": now,
         "segments": given.frozen.segments if given.frozen else None,
+        "kind": envelope.kind.value,
     }
 
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from emailketing.model import (
     Envelope,
     Frozen,
+    Kind,
     Lane,
     OnUnknown,
     Recipient,
@@ -61,6 +62,7 @@ class Row:
     accepted_at: datetime | None
     updated_at: datetime
     segments: int | None
+    kind: Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +272,7 @@ def _envelope(row: Row) -> Envelope:
         expires_at=row.expires_at,
         state=row.state,
         reason=row.reason,
+        kind=row.kind,
     )
 
 
@@ -354,7 +357,7 @@ def _beginning(wanted: Filter) -> list[sa.ColumnElement[bool]]:
     return [message.c.key >= prefix, message.c.key < prefix[:-1] + ";"]
 
 
-_CONVERTED: Mapping[str, Callable[[str], Any]] = {"lane": Lane, "on_unknown": OnUnknown, "state": State}
+_CONVERTED: Mapping[str, Callable[[str], Any]] = {"lane": Lane, "on_unknown": OnUnknown, "state": State, "kind": Kind}
 _NAMES = [field.name for field in fields(Row)]
 
 

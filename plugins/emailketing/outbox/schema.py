@@ -148,6 +148,7 @@ message = sa.Table(
     sa.Column("accepted_at", Utc, comment="when the server answered that it took the message"),
     sa.Column("updated_at", Utc, nullable=False, comment="the last change of state"),
     sa.Column("segments", sa.Integer, comment="text messages that the phone network makes of it; NULL: no text"),
+    sa.Column("kind", _text(20), nullable=False, server_default="notification", comment="of its mailing"),
     sa.UniqueConstraint("key"),
     comment="One mailing to one recipient by one channel.",
     **MARIADB,
@@ -315,5 +316,44 @@ provision = sa.Table(
     sa.Column("text", _LONG_TEXT, nullable=False),
     sa.Column("read_at", Utc, nullable=False),
     comment="What include/subscriptions.yaml said when it could be read last; holds while it cannot be.",
+    **MARIADB,
+)
+
+suppression = sa.Table(
+    "outbox_suppression",
+    metadata,
+    sa.Column("address", _text(WIDTHS["address"]), primary_key=True, comment="in small letters"),
+    sa.Column("kind", _text(20), primary_key=True, comment="of mailings that must not be sent there, or all"),
+    sa.Column("at", Utc, nullable=False),
+    sa.Column("source", sa.String(100), nullable=False, comment="who or what brought it"),
+    sa.Column("reason", sa.String(1000), nullable=False),
+    comment="Addresses that must not be written to by a kind of mailings.",
+    **MARIADB,
+)
+
+consent = sa.Table(
+    "outbox_consent",
+    metadata,
+    sa.Column("address", _text(WIDTHS["address"]), primary_key=True, comment="in small letters"),
+    sa.Column("kind", _text(20), primary_key=True, comment="of mailings that it allows, or all"),
+    sa.Column("given", sa.Boolean, nullable=False, comment="false: withdrawn"),
+    sa.Column("at", Utc, nullable=False),
+    sa.Column("source", sa.String(100), nullable=False, comment="where the person said so"),
+    sa.Column("reason", sa.String(1000), nullable=False),
+    comment="Consents that people gave the company outside its ERP, or withdrew.",
+    **MARIADB,
+)
+
+choice = sa.Table(
+    "outbox_choice",
+    metadata,
+    sa.Column("id", _ID, primary_key=True, autoincrement=True),
+    sa.Column("at", Utc, nullable=False),
+    sa.Column("address", _text(WIDTHS["address"]), nullable=False, index=True),
+    sa.Column("kind", _text(20), nullable=False),
+    sa.Column("act", sa.String(20), nullable=False, comment="suppressed, unsuppressed, consented or withdrawn"),
+    sa.Column("source", sa.String(100), nullable=False),
+    sa.Column("reason", sa.String(1000), nullable=False),
+    comment="Every change of a suppression or a consent; never deleted.",
     **MARIADB,
 )

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 from emailketing.errors import TemplateError
 from emailketing.hostile import cleaned, one_line
 from emailketing.model import Attachment, Content, Recipient
-from emailketing.render import checking
+from emailketing.render import checking, leaving
 from emailketing.render.changes import Changes
 from emailketing.render.faults import Missing, told
 from emailketing.render.folder import PARTS, REPORT, Folder, Words, mailings
@@ -76,9 +76,11 @@ class Renderer:
         pictures = Pictures(self._include)
         html = self._html(job, pictures)
         text = self._part(job, "text")
+        told = tidied(text) if text else _derived(job, html)
+        leaving.check(job.folder.path, job.variables, html, told)
         return Content(
             subject=self._subject(job, needed=bool(html or text or not phone)),
-            text=tidied(text) if text else derived_text(html) if html else "",
+            text=told,
             html=html,
             phone=phone,
             attachments=(*pictures.held(), *self._sheet(job)),
@@ -111,14 +113,17 @@ class Renderer:
     def _job(self, mailing: str, variables: Mapping[str, Any], recipient: Recipient) -> _Job:
         folder = self._folder(mailing, report=hasattr(variables.get("report"), "written"))
         language = folder.language(recipient.language, self._language, self._territory)
+        words = folder.words(language)
         seen = {
             "lines": [],
             **cleaned(variables),
             "company": self._company,
             "recipient": replace(recipient, name=one_line(cleaned(recipient.name))),
             "language": language.replace("_", "-"),
-            "t": Words(folder.words(language)),
+            "t": Words(words),
         }
+        if seen.get("why") == "":
+            seen["why"] = words["why_plain"]
         return _Job(folder, language, self._environment(language), seen)
 
     def _folder(self, mailing: str, *, report: bool = False) -> Folder:
@@ -209,6 +214,13 @@ class Renderer:
             return error
         name = job.folder.part(part, job.language, self._language)
         return TemplateError(str(error.args[0]), path=self._templates / str(name), hint=error.hint)
+
+
+def _derived(job: _Job, html: str) -> str:
+    """The text part of a mailing that writes none; with the address for leaving, which HTML hides behind words."""
+    text = derived_text(html) if html else ""
+    leave = job.variables.get("leave")
+    return f"{text}{job.variables['t']['leave']}: {leave}\n" if text and leave is not None else text
 
 
 def _printable(value: Any) -> Any:

@@ -27,13 +27,18 @@ from emailketing.model import (
 )
 from emailketing.outbox import Backoff, Failure, Outbox, Pausing, Settlement
 from emailketing.road.clock import Clock, utc_now
+from emailketing.road.consenting import Consultation
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Carrier:
-    """All that a delivery needs. `channels` make new ones, by name; every connection has a channel of its own."""
+    """All that a delivery needs. `channels` make new ones, by name; every connection has a channel of its own.
+
+    `consult` sees to it that nothing is sent to whoever wants no more; asked before the bulk lane is drained, it
+    answers why that lane must wait, or ''.
+    """
 
     outbox: Outbox
     channels: Mapping[str, Callable[[], Channel]]
@@ -44,6 +49,7 @@ class Carrier:
     clock: Clock = utc_now
     chance: random.Random = field(default_factory=random.Random)
     told: Callable[[Claim, Receipt], None] = lambda _claim, _receipt: None
+    consult: Callable[[], str] = lambda: ""
 
 
 @dataclass
@@ -76,9 +82,10 @@ def deliver(
     """
     shift = _Shift(time.monotonic() + within_s)
     lanes = [lane] if lane else list(Lane)
+    consulted = Consultation(carrier.consult)
     drains = []
     for channel in carrier.channels.values():
-        gates = [_Gate(carrier, each, heed_pauses) for each in lanes]
+        gates = [_Gate(carrier, each, heed_pauses, consulted) for each in lanes]
         drains += [partial(_drain, carrier, channel, gates, shift)] * connections
     return _side_by_side(drains, shift)
 
@@ -185,14 +192,18 @@ class _Gate:
     What works and what fails is told to it. It asks the outbox before each batch, because the pause is everybody's.
     """
 
-    def __init__(self, carrier: Carrier, lane: Lane, heed: bool) -> None:
+    def __init__(self, carrier: Carrier, lane: Lane, heed: bool, consulted: Callable[[], str]) -> None:
         self._carrier, self._outbox, self.lane, self._heed = carrier, carrier.outbox, lane, heed
+        self._consulted = consulted
         self._one_at_a_time = threading.Lock()
         self._troubled = not heed  # whether the outbox may remember failures
         self._trying = self._lineless = False
 
     def lets_in(self, hand: _Hand) -> bool:
         """Whether the lane is open; where its pause is over, after one message was tried and the others waited."""
+        if self.lane is Lane.BULK and (waits := self._consulted()):
+            hand.delivered.down = waits
+            return False
         if not self._heed:
             return True
         with self._one_at_a_time:
