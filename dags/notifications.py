@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG
 
-from emailketing.tasks import notification, notify
+from emailketing.tasks import follow_up, notification, notify
 
 with DAG(
     "notifications",
@@ -24,7 +24,15 @@ with DAG(
     notify(
         notification("purchase_order", expires_after=timedelta(days=7)),
         notification("quotation", expires_after=timedelta(days=3)),
-        notification("payment_order", expires_after=timedelta(days=7)),
+        notification(
+            "payment_order",
+            expires_after=timedelta(days=7),
+            if_refused="phone",
+            follow_ups=[  # while the supplier has not come to sign: he is reminded, then the management hears of it
+                follow_up("payment_order_reminder", after=timedelta(days=5), channels=["email", "phone"]),
+                follow_up("payment_order_overdue", after=timedelta(days=10)),
+            ],
+        ),
         notification("receipt", channels=["email", "phone"], expires_after=timedelta(days=2)),
         notification("vehicle_fuelling", channels=["email", "phone"], expires_after=timedelta(days=1)),
         notification("cash_closing", expires_after=timedelta(days=3)),

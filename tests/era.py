@@ -16,7 +16,7 @@ from emailketing.erp import Erp
 from emailketing.model import Mailing, Sender
 from emailketing.outbox import Outbox, schema
 from emailketing.render import Renderer
-from emailketing.road.sweeping import sweep_out
+from emailketing.road.rounds import sweep_out
 from emailketing.settings import load
 from tests.chaos.town import STAGE
 

@@ -68,7 +68,7 @@ def check(names: Sequence[str]) -> None:
         problems += _checked(f"mailing {mailing.name}", _mailing_check(mailing))
     problems += _checked("connection emailketing (outbox)", _outbox_counts)
     problems += _checked("connection smtp", _mail_server)
-    if any("phone" in mailing.channels for mailing in chosen):
+    if any("phone" in mailing.ways for mailing in chosen):
         problems += _checked("connection phone", _gateway)
     if any(mailing.kind in ASKS_CONSENT for mailing in chosen):
         problems += _checked("connection unsubscribe", _door)
@@ -124,7 +124,9 @@ def _mailing_check(mailing: Mailing) -> Callable[[], str]:
         with wiring.erp().reading() as reader:
             undated = reader.undated(mailing.name)
         note = f"; {undated} rows have no changed_at and are never told" if undated else ""
-        return f"{stands}query and templates hold against the ERP{note}"
+        after = str(mailing.waits).removesuffix(", 0:00:00")
+        waits = f"; it follows {after} after changed_at, where the query still gives the row"
+        return f"{stands}query and templates hold against the ERP{waits if mailing.waits else ''}{note}"
 
     return act
 

@@ -181,14 +181,22 @@ class Reader:
         query = self._erp.query(name)
         yield from self._stream(query, query.clause(parameters), parameters)
 
-    def changes(self, name: str, since: datetime) -> Generator[Row, None, None]:
+    def changes(self, name: str, since: datetime, until: datetime | None = None) -> Generator[Row, None, None]:
         """The rows of a notification that changed at or after `since`, oldest first; `changed_at` comes aware in UTC.
 
-        A changed_at that is no time comes as it is; the caller tells whose row it is.
+        With `until` none that changed later. A changed_at that is no time comes as it is; the caller tells whose row it
+        is.
         """
-        yield from self._wrapped(
-            name, "WHERE changes.changed_at >= :since ORDER BY changes.changed_at", since=self._local(since)
-        )
+        within, values = "changes.changed_at >= :since", {"since": self._local(since)}
+        if until is not None:
+            within, values = (
+                f"{within} AND changes.changed_at <= :until",
+                {**values, "until": self._latest_local(until)},
+            )
+        for row in self._wrapped(name, f"WHERE {within} ORDER BY changes.changed_at", **values):
+            # The hour that comes twice is written twice: the ERP's words for it may mean the later one.
+            if until is None or not isinstance(row["changed_at"], datetime) or row["changed_at"] <= until:
+                yield row
 
     def documents(self, name: str, documents: Sequence[str], since: datetime = _BEGINNING) -> Iterator[Row]:
         """The rows of a notification for these documents that changed at or after `since`."""

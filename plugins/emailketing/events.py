@@ -47,7 +47,7 @@ def envelope(mailing: Mailing, event: Event, channel: str, recipient: Recipient,
     expires_at = None
     if mailing.expires_after_s is not None:
         with suppress(OverflowError):  # a document dated in the year 9999 never becomes too old
-            expires_at = event.changed_at + timedelta(seconds=mailing.expires_after_s)
+            expires_at = event.changed_at + mailing.waits + timedelta(seconds=mailing.expires_after_s)
     late = expires_at is not None and expires_at <= now
     return Envelope(
         mailing=mailing.name,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from hashlib import sha256
@@ -116,10 +116,25 @@ class Mailing:
     expires_after_s: float | None = None  # an event older than this becomes a message in state expired
     on_unknown: OnUnknown = OnUnknown.AGAIN
     quiet_s: float | None = None  # how long a document must stand still before it is told; the setting's when None
+    if_refused: str = ""  # the channel that is tried instead where a row's own addressee cannot be reached
+    waits_s: float = 0.0  # of a follow-up: how long after it changed a document is told, if it still stands then
+    follow_ups: tuple[Mailing, ...] = ()  # what follows when something has not happened by a time
+
+    @property
+    def waits(self) -> timedelta:
+        """How long a document is waited for before it is told; nothing but for a follow-up."""
+        return timedelta(seconds=self.waits_s)
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """Every channel by which it may go, also the one that is tried where another refuses."""
+        return (*self.channels, *([self.if_refused] if self.if_refused else []))
 
     @property
     def lane(self) -> Lane:
-        """The lane in which this mailing's messages queue."""
+        """The lane in which this mailing's messages queue. Nobody waits for a follow-up: it delays no other."""
+        if self.kind is Kind.NOTIFICATION and self.waits_s:
+            return Lane.REPORT
         return {Kind.NOTIFICATION: Lane.INSTANT, Kind.REPORT: Lane.REPORT}.get(self.kind, Lane.BULK)
 
 

@@ -1,7 +1,7 @@
 """The ERP is read by named queries, and each mistake in one is told with file and line."""
 
 import sqlite3
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -76,6 +76,32 @@ def test_changes_come_oldest_first_with_aware_times(erp):
     assert [row["document"] for row in found] == [2, 3]
     assert found[0]["changed_at"] == datetime(2026, 3, 1, 13, 5, 0, 250000, tzinfo=UTC)
     assert found[0]["remark"] == "at 12:30"
+
+
+def until(erp, moment, since=MIDNIGHT):
+    with erp.reading() as reader:
+        return [row["document"] for row in reader.changes("orders", since, moment)]
+
+
+def test_changes_can_end_at_a_time_which_is_still_among_them(erp):
+    assert until(erp, at(10, 4)) == [1]
+    assert until(erp, at(10)) == [1]
+    assert until(erp, at(10, 5) + timedelta(milliseconds=250)) == [1, 2]
+    assert until(erp, at(10, 5) + timedelta(milliseconds=249)) == [1]
+    assert until(erp, at(11), since=at(10, 30)) == [3]
+    assert until(erp, at(9)) == []
+
+
+def test_in_the_hour_that_comes_twice_nothing_of_later_is_among_them(engine, folder):
+    madrid = ZoneInfo("Europe/Madrid")
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM orders"))
+        for number, minute in ((1, 10), (2, 50)):
+            connection.execute(text(f"INSERT INTO orders VALUES ({number}, '2026-10-25 02:{minute}:00', 1)"))
+    erp = Erp(engine, folder, madrid)
+    since = datetime(2026, 10, 24, tzinfo=UTC)
+    assert until(erp, datetime(2026, 10, 25, 0, 30, tzinfo=UTC), since) == [1]
+    assert until(erp, datetime(2026, 10, 25, 2, tzinfo=UTC), since) == [1, 2]
 
 
 def test_lines_of_many_documents_are_one_query(erp):

@@ -69,3 +69,14 @@ def test_a_phone_text_is_plain_begins_with_the_sender_and_is_one_piece(renderer,
     assert phone.startswith(load().company.name)
     assert set(phone) <= GSM
     assert len(phone) <= 160 or case == "long_words"
+
+
+def test_a_reminder_says_what_it_does_not_say_otherwise_as_the_payment_order_does():
+    otherwise = {"title", "revised_title", "happened", "revised", "phone"}
+    for language in ("es", "en"):
+        order, reminder = (
+            yaml.safe_load((PROJECT / "include/templates" / name / f"words.{language}.yaml").read_text())
+            for name in ("payment_order", "payment_order_reminder")
+        )
+        assert {name for name in order if reminder.get(name) != order[name]} == otherwise
+        assert reminder.keys() == order.keys()

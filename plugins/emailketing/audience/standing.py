@@ -73,9 +73,9 @@ class Audience:
         return next(iter([*usable, *places, *(each.recipient for each in everybody)]), Recipient(""))
 
     def settled(self, mailing: Mailing) -> Mailing:
-        """The mailing with the channels that are configured for it."""
+        """The mailing with the channels that are configured for it; then it goes by no other, whatever is refused."""
         rule = self.provisioned.rules.get(mailing.name)
-        return replace(mailing, channels=rule.channels) if rule and rule.channels else mailing
+        return replace(mailing, channels=rule.channels, if_refused="") if rule and rule.channels else mailing
 
     def off(self, mailing: str) -> str:
         """Who says that a mailing is off, in words; '' when it is on."""

@@ -1,20 +1,21 @@
 """The outbox: where messages live and change state, and the proof of what became of each.
 
 `Outbox` is all that the rest of the house uses. Behind it: `schema` (the tables), `changes` (how a state changes),
-`put`, `claim` and `step` (the road), `epochs` (where a mailing stands in the ERP's time), `pause` (lanes whose server
-is down), `upkeep` (rescue, expiry, pruning), `people` (what a person may do), `subscribing` (who gets what), `wishes`
-(who must not be written to, and who may), `reading`, `database` (transactions on SQLite, PostgreSQL and MariaDB) and
-`migrations`.
+`put`, `claim` and `step` (the road), `escalating` (what follows where one channel reached nobody), `epochs` (where a
+mailing stands in the ERP's time), `pause` (lanes whose server is down), `upkeep` (rescue, expiry, pruning), `people`
+(what a person may do), `subscribing` (who gets what), `wishes` (who must not be written to, and who may), `reading`,
+`database` (transactions on SQLite, PostgreSQL and MariaDB) and `migrations`.
 """
 
 from emailketing.model import Wish
 from emailketing.outbox.backoff import Backoff, Settlement
 from emailketing.outbox.database import connect_outbox
+from emailketing.outbox.escalating import Escalation
 from emailketing.outbox.ledger import Outbox
 from emailketing.outbox.pause import Failure, Pause, Pausing
 from emailketing.outbox.people import Verdict
 from emailketing.outbox.put import Put
-from emailketing.outbox.reading import Addressed, Entry, Filter, Row, Told
+from emailketing.outbox.reading import Addressed, Entry, Filter, Row, Standing, Told
 from emailketing.outbox.upkeep import Pruned, Rescued
 from emailketing.outbox.wishes import ALL, Act, Asking, Choice, told
 
@@ -26,6 +27,7 @@ __all__ = [
     "Backoff",
     "Choice",
     "Entry",
+    "Escalation",
     "Failure",
     "Filter",
     "Outbox",
@@ -36,6 +38,7 @@ __all__ = [
     "Rescued",
     "Row",
     "Settlement",
+    "Standing",
     "Told",
     "Verdict",
     "Wish",

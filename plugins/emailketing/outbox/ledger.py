@@ -25,11 +25,12 @@ from emailketing.outbox import epochs, pause, people, reading, subscribing, upke
 from emailketing.outbox.backoff import Settlement
 from emailketing.outbox.claim import bytes_of, lease
 from emailketing.outbox.database import Database, connect_outbox
+from emailketing.outbox.escalating import Escalation, escalate
 from emailketing.outbox.migrate import migrate
 from emailketing.outbox.pause import Failure, Pause, Wait
 from emailketing.outbox.people import Verdict
 from emailketing.outbox.put import Put, fill, put, start
-from emailketing.outbox.reading import Addressed, Entry, Filter, Leased, Row, Told, Unrendered
+from emailketing.outbox.reading import Addressed, Entry, Filter, Leased, Row, Standing, Told
 from emailketing.outbox.step import Stepper
 from emailketing.outbox.upkeep import Pruned, Rescued, until_none
 from emailketing.outbox.wishes import Asking, Choice, Pair
@@ -146,13 +147,33 @@ class Outbox:
         """Record that the ERP was brought back at `at` to what it was at `since`; False before the first look."""
         return self._database.write(partial(epochs.restored, mailing=mailing, since=since, at=at, now=now))
 
-    def unrendered(self, mailing: str, after: int = 0) -> list[Unrendered]:
+    def unrendered(self, mailing: str, after: int = 0) -> list[Standing]:
         """Some 500 messages, with ids above `after`, that are held because they could not be rendered."""
         return self._database.read(partial(reading.unrendered, mailing=mailing, after=after))
 
     def fill(self, message: Message, now: datetime) -> str:
         """Give a message that is held without bytes its bytes, and queue it; or answer why the database cannot."""
         return self._database.write(partial(fill, given=message, now=now))
+
+    # What the sweep asks and does about what follows
+
+    def unreached(self, mailing: str, after: int, but: str, since: datetime) -> list[Standing]:
+        """Some 500 messages, with ids above `after` and put since then, that did not reach whom a row names.
+
+        Those are refused or unaddressed. Left out are the channel `but` and what `escalate` has decided of.
+        """
+        return self._database.read(partial(reading.unreached, mailing=mailing, after=after, but=but, since=since))
+
+    def escalate(self, decisions: Sequence[Escalation], now: datetime) -> Put:
+        """Put what follows for messages that reached nobody and note each decision in their histories, once for each.
+
+        It is one transaction, so that whatever was put has its decision. Messages whose keys are known are left alone.
+        """
+        return self._database.write(partial(escalate, decisions=decisions, now=now))
+
+    def waiting(self, mailing: str, after: int = 0) -> list[Standing]:
+        """Some 500 messages, with ids above `after`, that are still to be sent."""
+        return self._database.read(partial(reading.waiting, mailing=mailing, after=after))
 
     # What delivery does
 

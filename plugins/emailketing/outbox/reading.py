@@ -154,19 +154,58 @@ def unfinished(connection: sa.Connection, lane: Lane | None) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Unrendered:
-    """A message that is held because it has no bytes, as the envelope that it was."""
+class Standing:
+    """A message that stands in some state, as the envelope that it was."""
 
     id: int
     envelope: Envelope
 
 
-def unrendered(connection: sa.Connection, mailing: str, after: int) -> list[Unrendered]:
+def unrendered(connection: sa.Connection, mailing: str, after: int) -> list[Standing]:
     """A mailing's messages with ids above `after` that are held because they have no bytes, the oldest first."""
     bare = ~sa.exists().where(content.c.message == message.c.id)
+    return _standing(connection, mailing, after, standing(State.HELD), bare)
+
+
+def waiting(connection: sa.Connection, mailing: str, after: int) -> list[Standing]:
+    """A mailing's messages with ids above `after` that are still to be sent, the oldest first."""
+    return _standing(connection, mailing, after, standing(State.QUEUED))
+
+
+#: The states of a message that did not reach its recipient and never will by itself.
+UNREACHED = frozenset({State.REFUSED, State.UNADDRESSED})
+
+#: What the history calls the decision of what follows for somebody who was not reached.
+ESCALATED = "escalated"
+
+
+def unreached(connection: sa.Connection, mailing: str, after: int, but: str, since: datetime) -> list[Standing]:
+    """A mailing's messages with ids above `after`, put since then, that did not reach whom the document's row names.
+
+    Those of which it has been decided what follows are left out, and those of the channel `but`.
+    """
+    ended = message.c.state.in_([state.value for state in UNREACHED])
+    by_row = ~sa.exists().where(meant.c.message == message.c.id)
+    recent = (message.c.created_at >= since, message.c.channel != but)
+    return _standing(connection, mailing, after, ended, *recent, by_row, ~_decided(message.c.id))
+
+
+def decided(connection: sa.Connection, ids: Iterable[int]) -> set[int]:
+    """Those of `ids` of which it has been decided what follows."""
+    mine = sa.select(history.c.message).where(history.c.message.in_(list(ids)), history.c.cause == ESCALATED)
+    return set(connection.execute(mine).scalars())
+
+
+def _decided(number: sa.ColumnElement[int]) -> sa.Exists:
+    return sa.exists().where(history.c.message == number, history.c.cause == ESCALATED)
+
+
+def _standing(
+    connection: sa.Connection, mailing: str, after: int, *conditions: sa.ColumnElement[bool]
+) -> list[Standing]:
     mine = (message.c.mailing == identity("mailing", mailing), message.c.id > after)
-    query = sa.select(message).where(standing(State.HELD), *mine, bare).order_by(message.c.id).limit(CHUNK)
-    return [Unrendered(row.id, _envelope(_row(row))) for row in connection.execute(query)]
+    query = sa.select(message).where(*conditions, *mine).order_by(message.c.id).limit(CHUNK)
+    return [Standing(row.id, _envelope(_row(row))) for row in connection.execute(query)]
 
 
 @dataclass(frozen=True, slots=True)

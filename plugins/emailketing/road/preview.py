@@ -48,7 +48,7 @@ def check_mailing(erp: Erp, renderer: Renderer, mailing: Mailing, who: Audience 
     """
     who = who or Audience()
     mailing = who.settled(mailing)
-    problems: list[AuthoringError] = list(renderer.check(mailing.name, mailing.channels))
+    problems: list[AuthoringError] = list(renderer.check(mailing.name, mailing.ways))
     try:
         columns = check_addresses(erp, mailing, who)
         event = newest_event(erp, mailing)
@@ -62,7 +62,7 @@ def check_mailing(erp: Erp, renderer: Renderer, mailing: Mailing, who: Audience 
 def _render_problems(renderer: Renderer, mailing: Mailing, event: Event, who: Audience) -> list[AuthoringError]:
     """What fails when the event is rendered, once for each channel."""
     problems: list[AuthoringError] = []
-    for channel in mailing.channels:
+    for channel in mailing.ways:
         recipient = who.example(replace(mailing, channels=(channel,)), event.variables)
         try:
             renderer.render(mailing.name, event.variables, recipient, channel)
@@ -82,16 +82,27 @@ def check_addresses(erp: Erp, mailing: Mailing, who: Audience) -> list[str]:
     """The columns of a mailing's query. Raises SqlError for a broken one, or one of which nobody would be told."""
     with erp.reading() as reader:
         columns = reader.check(mailing.name)
-    for channel in mailing.channels:
+    for channel in mailing.ways:
         column = ADDRESS_COLUMN[channel]
-        if column not in columns and not who.members(mailing.name, channel):
-            hint = (
-                f"{nearest(column, columns)} Without it, and as nobody subscribes to {mailing.name} by {channel} "
-                f"({who.provisioned.short}), every message would be unaddressed."
-            )
+        if column in columns:
+            continue
+        if why := _needed(mailing, who, channel):
+            hint = f"{nearest(column, columns)} {why}"
             path = erp.query(mailing.name).path
             raise SqlError(f"the query gives no column {column!r}.", path=path, hint=hint.strip())
     return columns
+
+
+def _needed(mailing: Mailing, who: Audience, channel: str) -> str:
+    """Why a query must give the addresses of a channel; '' where subscribers have their own."""
+    if channel == mailing.if_refused:
+        return f"{mailing.name} tries it where another channel reaches nobody (if_refused)."
+    if who.members(mailing.name, channel):
+        return ""
+    return (
+        f"Without it, and as nobody subscribes to {mailing.name} by {channel} ({who.provisioned.short}), every message "
+        "would be unaddressed."
+    )
 
 
 def newest_event(erp: Erp, mailing: Mailing, document: str = "") -> Event | None:

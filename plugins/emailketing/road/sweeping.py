@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,7 @@ from emailketing import events
 from emailketing.audience import Audience
 from emailketing.channels import Channel
 from emailketing.erp import Erp, Reader
-from emailketing.errors import AuthoringError, EmailketingError, IllegalTransition
+from emailketing.errors import EmailketingError, IllegalTransition
 from emailketing.model import (
     Envelope,
     Epoch,
@@ -44,7 +43,6 @@ log = logging.getLogger(__name__)
 
 _NEW_AT_ONCE = 5_000  # new documents held in memory; more are taken in further passes
 _SIFT_AT_ONCE = 1_000  # rows whose keys are looked up together
-_PATIENCE_S = 10.0  # that a single sweep has with documents that were saved a moment ago
 _PUT_AT_ONCE = 200  # rendered messages held in memory
 
 
@@ -101,11 +99,15 @@ class Swept:
 
     def follow(self, later: Swept) -> None:
         """Take in what a later sweep of the same mailing did."""
-        for problem in later.problems:
-            self.tell(problem)
-        self.states += later.states
+        self.add(later)
         self.alarms += later.alarms
         self.left, self.look_again_s = later.left, later.look_again_s
+
+    def add(self, other: Swept) -> None:
+        """Take in what was found and put besides."""
+        for problem in other.problems:
+            self.tell(problem)
+        self.states += other.states
 
     @property
     def new(self) -> int:
@@ -121,15 +123,7 @@ def sweep(sweeper: Sweeper, mailing: Mailing, begin: datetime | None = None) -> 
     that fails concerns its own message only and is told among the problems. A mailing that is off tells nobody: what
     was saved meanwhile is history.
     """
-    return _sweep(_informed(sweeper), mailing, begin)
-
-
-def _informed(sweeper: Sweeper) -> Sweeper:
-    """The sweeper with the audience as it stands at this moment, which is read once for all that follows."""
-    return replace(sweeper, audience=sweeper.audience.now())
-
-
-def _sweep(sweeper: Sweeper, mailing: Mailing, begin: datetime | None) -> Swept:
+    sweeper = informed(sweeper)
     if sweeper.audience.provisioned.unreadable:
         raise sweeper.audience.provisioned.unreadable
     mailing = sweeper.audience.settled(mailing)
@@ -150,61 +144,35 @@ def _sweep(sweeper: Sweeper, mailing: Mailing, begin: datetime | None) -> Swept:
     return swept
 
 
-def sweep_all(
-    sweeper: Sweeper, mailings: Iterable[Mailing], begin: datetime | None = None, *, mending: bool = True
-) -> Iterator[Swept]:
-    """Sweep each mailing, and mend it before. One whose files are wrong tells it among its problems and stops no other.
-
-    Raises ErpError and OutboxError, which concern them all.
-    """
-    sweeper = _informed(sweeper)
-    for mailing in mailings:
-        try:
-            mends = mending and not sweeper.audience.off(mailing.name)
-            mended = mend(sweeper, mailing) if mends else Swept(mailing.name)
-            swept = _sweep(sweeper, mailing, begin)
-            swept.mended, swept.held = mended.states, mended.problems
-        except AuthoringError as error:
-            swept = Swept(mailing.name, problems=[str(error)])
-        yield swept
-
-
-def sweep_out(
-    sweeper: Sweeper,
-    mailings: Iterable[Mailing],
-    begin: datetime | None = None,
-    within_s: float = _PATIENCE_S,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[Swept]:
-    """`sweep_all`, and again where documents were left because they had been saved a moment ago.
-
-    It waits no longer than `within_s` in all; what is left then is for the next sweep, and told in `Swept.left`.
-    """
-    by_name = {mailing.name: mailing for mailing in mailings}
-    waited = 0.0
-    for swept in sweep_all(sweeper, by_name.values(), begin):
-        while swept.left and waited + swept.look_again_s <= within_s:
-            sleep(swept.look_again_s)
-            waited += swept.look_again_s
-            for later in sweep_all(sweeper, [by_name[swept.mailing]], mending=False):
-                swept.follow(later)
-        yield swept
+def informed(sweeper: Sweeper) -> Sweeper:
+    """The sweeper with the audience as it stands at this moment, which is read once for all that follows."""
+    return replace(sweeper, audience=replace(sweeper.audience.now(), renew=None))
 
 
 def _first_look(sweeper: Sweeper, mailing: Mailing, begin: datetime | None) -> datetime:
-    """Start the mailing's cursor. What is committed by now is history, whatever its times say."""
+    """Start the mailing's cursor. What is committed by now is history, whatever its times say.
+
+    Of a follow-up, what is overdue by now is history: what is waited for is told when its time has come.
+    """
     now = sweeper.clock()
     if begin is not None:
         sweeper.outbox.start(mailing.name, begin, [], now)
         return begin
     with sweeper.erp.reading() as reader:
-        present = min(now, reader.now() or now)
+        present = min(now, reader.now() or now) - mailing.waits
         # Where there is no document yet, nobody knows by which clock the first one will be dated.
         position = reader.look(mailing.name, _EVER, present).newest_past or present - _ANY_ZONE
-        rows = reader.changes(mailing.name, sweeper.since(position))
+        rows = _changes(sweeper, mailing, reader, position, present)
         found = [item for item in (events.event(mailing, row) for row in rows) if isinstance(item, Event)]
     sweeper.outbox.start(mailing.name, position, [(item.document, item.version) for item in found], now)
     return position
+
+
+def _changes(
+    sweeper: Sweeper, mailing: Mailing, reader: Reader, position: datetime, present: datetime
+) -> Generator[dict[str, Any], None, None]:
+    """The rows for a cursor at `position`; of a follow-up only those that have been waited for by now."""
+    return reader.changes(mailing.name, sweeper.since(position), present if mailing.waits else None)
 
 
 _EVER = datetime(1900, 1, 1, tzinfo=UTC)
@@ -214,13 +182,14 @@ _ANY_ZONE = timedelta(hours=14)
 def _pass_over(sweeper: Sweeper, mailing: Mailing, position: datetime, swept: Swept) -> None:
     """Make history of what changed while the mailing is off: switched on again, it tells what is saved from then on."""
     now, newest = sweeper.clock(), None
-    with sweeper.erp.reading() as reader, closing(reader.changes(mailing.name, sweeper.since(position))) as rows:
-        present = min(now, reader.now() or now)
-        made = _events(sweeper, mailing, rows, swept)
-        while batch := list(islice(made, _SIFT_AT_ONCE)):
-            newest = _newest_past(batch, present) or newest
-            swept.documents += len(batch)
-            sweeper.outbox.pass_over(mailing.name, [(event.document, event.version) for event in batch], now)
+    with sweeper.erp.reading() as reader:
+        present = min(now, reader.now() or now) - mailing.waits
+        with closing(_changes(sweeper, mailing, reader, position, present)) as rows:
+            made = _events(sweeper, mailing, rows, swept)
+            while batch := list(islice(made, _SIFT_AT_ONCE)):
+                newest = _newest_past(batch, present) or newest
+                swept.documents += len(batch)
+                sweeper.outbox.pass_over(mailing.name, [(event.document, event.version) for event in batch], now)
     cursor = events.reach(newest, position, present)
     if cursor > position:
         sweeper.outbox.put([], {mailing.name: cursor}, now)
@@ -233,21 +202,22 @@ Addressed = tuple[Event, Envelope]
 class Fresh:
     """What one pass over the changed rows found: the newest event that is not dated in the future, and what is new.
 
-    `now` is our time, `erp_now` the ERP's. `left` are new events that have not stood still yet, with the seconds that
-    they still must; `addressed` are the others, by key.
+    `now` is our time, `erp_now` the ERP's; `waits` is how long a follow-up's documents are waited for. `left` are new
+    events that have not stood still yet, with the seconds that they still must; `addressed` are the others, by key.
     """
 
     now: datetime
     erp_now: datetime
     epochs: Sequence[Epoch]
+    waits: timedelta = timedelta(0)
     newest: datetime | None = None
     addressed: dict[str, Addressed] = field(default_factory=dict)
     left: dict[tuple[str, str], tuple[Event, float]] = field(default_factory=dict)
 
     @property
     def present(self) -> datetime:
-        """The earlier of the two clocks: what is dated after it may not guide the cursor."""
-        return min(self.now, self.erp_now)
+        """The earlier of the two clocks, less what is waited: what is dated after it may not guide the cursor."""
+        return min(self.now, self.erp_now) - self.waits
 
     @property
     def oldest_left(self) -> datetime | None:
@@ -264,13 +234,16 @@ def _pass(sweeper: Sweeper, mailing: Mailing, position: datetime, swept: Swept) 
     """One pass over the changed rows; whether there is more than one pass can hold in memory."""
     now, epochs = sweeper.clock(), sweeper.outbox.epochs(mailing.name)
     with sweeper.erp.reading() as reader:
-        fresh = Fresh(now, reader.now() or now, epochs)
-        if fresh.erp_now < position and sweeper.outbox.rewind(mailing.name, position, fresh.erp_now, now):
-            return True  # the ERP's clock was set back
-        with closing(reader.changes(mailing.name, sweeper.since(position))) as rows:
+        fresh = Fresh(now, reader.now() or now, epochs, mailing.waits)
+        theirs = fresh.erp_now - mailing.waits
+        if theirs < position and sweeper.outbox.rewind(mailing.name, position, theirs, now):
+            return True  # the ERP's clock was set back, or a follow-up waits longer now
+        with closing(_changes(sweeper, mailing, reader, position, fresh.present)) as rows:
             _fill(sweeper, mailing, rows, fresh, swept)
         lines = reader.lines(mailing.name, documents_of(event for event, _ in fresh.addressed.values()))
-        setback = None if fresh.full else found_set_back(sweeper, mailing, reader, position, fresh)
+        # What is done leaves a follow-up's query every day: that says nothing of a restore.
+        whole = not fresh.full and not mailing.waits
+        setback = found_set_back(sweeper, mailing, reader, position, fresh) if whole else None
     _put(sweeper, mailing, position, fresh, lines, swept)
     return fresh.full or set_back(sweeper, mailing, position, setback, swept)
 
@@ -287,7 +260,7 @@ def _put(
     cursor = {mailing.name: events.reach(fresh.newest, position, fresh.present, fresh.oldest_left)}
     batches = _whole_documents(fresh.addressed.values())
     for number, batch in enumerate(batches, start=1):
-        messages = [_message(sweeper, events.with_lines(event, lines), envelope, swept) for event, envelope in batch]
+        messages = [message_of(sweeper, events.with_lines(event, lines), envelope, swept) for event, envelope in batch]
         # The cursor moves with the last messages: killed before, the next sweep finds the first ones known.
         held = sweeper.outbox.put(messages, cursor if number == len(batches) else {}, fresh.now).too_large
         swept.states.update(
@@ -373,6 +346,8 @@ def _sift(
 
 
 def _wait_s(sweeper: Sweeper, mailing: Mailing, event: Event, fresh: Fresh) -> float:
+    if mailing.waits:
+        return 0.0
     quiet_s = sweeper.quiet_s if mailing.quiet_s is None else mailing.quiet_s
     return sweeper.stillness.wait_s(event, quiet_s, fresh.erp_now)
 
@@ -423,7 +398,7 @@ def _envelopes(audience: Audience, mailing: Mailing, event: Event, now: datetime
             yield events.unaddressed(envelope, addressee.reason) if addressee.reason else envelope
 
 
-def _message(sweeper: Sweeper, event: Event, envelope: Envelope, swept: Swept) -> Message:
+def message_of(sweeper: Sweeper, event: Event, envelope: Envelope, swept: Swept) -> Message:
     """The message, rendered and frozen; held with the reason when that fails, whatever the failure is."""
     if envelope.state is not State.QUEUED:
         return Message(envelope)
@@ -465,13 +440,13 @@ def mend(sweeper: Sweeper, mailing: Mailing) -> Swept:
 
 def _mend(sweeper: Sweeper, mailing: Mailing, held: Sequence[Envelope], swept: Swept) -> None:
     with sweeper.erp.reading() as reader:
-        found = _by_document(mailing, sweeper.outbox, reader, held)
+        found = with_their_lines(mailing, reader, current(mailing, sweeper.outbox, reader, held))
     for envelope in held:
         event = found.get((envelope.document, envelope.version))
         if event is None:
-            _drop(sweeper, envelope, swept)
+            drop(sweeper, envelope, "the document was changed or deleted in the ERP before it could be rendered", swept)
             continue
-        message = _message(sweeper, event, replace(envelope, state=State.QUEUED, reason=""), swept)
+        message = message_of(sweeper, event, replace(envelope, state=State.QUEUED, reason=""), swept)
         if message.frozen is None:
             continue
         if reason := sweeper.outbox.fill(message, sweeper.clock()):
@@ -480,20 +455,27 @@ def _mend(sweeper: Sweeper, mailing: Mailing, held: Sequence[Envelope], swept: S
             swept.states[State.QUEUED] += 1
 
 
-def _drop(sweeper: Sweeper, envelope: Envelope, swept: Swept) -> None:
-    why = "the document was changed or deleted in the ERP before it could be rendered"
-    with suppress(IllegalTransition):  # a person was quicker
+def drop(sweeper: Sweeper, envelope: Envelope, why: str, swept: Swept) -> None:
+    """Take a waiting message back, unless a person or a delivery was quicker."""
+    with suppress(IllegalTransition):
         sweeper.outbox.cancel(envelope.key, "eMailketing", why, sweeper.clock())
         swept.states[State.CANCELLED] += 1
 
 
-def _by_document(
-    mailing: Mailing, outbox: Outbox, reader: Reader, held: Sequence[Envelope]
-) -> dict[tuple[str, str], Event]:
-    since = min(envelope.event_at for envelope in held)
-    documents = sorted({envelope.document for envelope in held})
+Current = dict[tuple[str, str], Event]  # by document and version
+
+
+def current(mailing: Mailing, outbox: Outbox, reader: Reader, envelopes: Sequence[Envelope]) -> Current:
+    """What the envelopes tell of, as the ERP has it now; versions that were changed or deleted are missing."""
+    since = min(envelope.event_at for envelope in envelopes)
+    documents = sorted({envelope.document for envelope in envelopes})
     rows = list(reader.documents(mailing.name, documents, since))
     given = [item for row in rows if isinstance(item := events.event(mailing, row), Event)]
     made = told_apart(outbox, outbox.epochs(mailing.name), given)
-    lines = reader.lines(mailing.name, documents_of(made))
-    return {(item.document, item.version): events.with_lines(item, lines) for item in made}
+    return {(item.document, item.version): item for item in made}
+
+
+def with_their_lines(mailing: Mailing, reader: Reader, found: Current) -> Current:
+    """The events with their documents' lines."""
+    lines = reader.lines(mailing.name, documents_of(found.values()))
+    return {version: events.with_lines(event, lines) for version, event in found.items()}
