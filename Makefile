@@ -14,7 +14,7 @@ NONE_IS_FINE := $(if $(ARGS),|| [ $$? = 5 ])
 .PHONY: help
 help: ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
-	@echo "  ARGS='…' goes to the program behind a target; MAILING=name chooses for preview."
+	@echo "  ARGS='…' goes to the program behind a target; MAILING=name or REPORT=name chooses for preview."
 
 .PHONY: runtime
 runtime:
@@ -57,8 +57,8 @@ check: runtime ## hold queries, templates and connections against the live ERP
 	@bin/emailketing check $(ARGS)
 
 .PHONY: preview
-preview: runtime ## render MAILING with a real document into var/preview; nothing is sent
-	@bin/emailketing preview $(MAILING) $(ARGS)
+preview: runtime ## render MAILING with a real document, or REPORT's last period, into var/preview; nothing is sent
+	@bin/emailketing preview $(if $(REPORT),$(REPORT) --open,$(MAILING)) $(ARGS)
 
 .PHONY: golden
 golden: runtime ## write the expected renderings anew; read the difference afterwards

@@ -199,8 +199,8 @@ def _connections(var: Path, mail_port: int, phone_port: int) -> dict[str, str]:
 def _secret(var: Path) -> str:
     """The secret that signs the links for leaving, made once: the mails of an earlier demonstration stay good."""
     path = var / "leave.secret"
-    if not path.exists():
-        path.touch(mode=0o600)
+    path.touch(mode=0o600)
+    if not path.read_text():
         path.write_text(secrets.token_hex(32))
     return path.read_text()
 

@@ -37,6 +37,7 @@ def build(seed: int, until: date, scale: float = 1.0) -> Data:
     data.rows["accounts"] = documents.chart()
     masters.build(data, max(40, round(PARTIES * scale)), max(60, round(PRODUCTS * scale)))
     history.History(data, until, round(SALES * scale)).run()
+    masters.offers(data, until)
     return data
 
 

@@ -177,6 +177,7 @@ def _options(home: Path, port: int, log_ports: Sequence[int], dags: Path) -> dic
         "CORE__PLUGINS_FOLDER": PROJECT / "plugins",
         "CORE__LOAD_EXAMPLES": False,
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": False,
+        "CORE__DEFAULT_TIMEZONE": "America/Asuncion",
         "CORE__EXECUTOR": "LocalExecutor",
         "CORE__PARALLELISM": 4,
         "CORE__FERNET_KEY": "",

@@ -6,6 +6,7 @@ import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -117,6 +118,11 @@ def _birthday(rng: Random) -> date:
     return date(1948, 1, 1) + timedelta(days=rng.randrange(57 * 365))
 
 
+def _founded(number: int) -> date | None:
+    """The day on which a company was founded; of every third nobody has noted it."""
+    return None if number % 3 == 0 else date(1950 + number * 7 % 70, 1 + number % 12, 1 + number * 5 % 28)
+
+
 def _party(data: Data, name: str, **values: Any) -> Row:
     rng, number = data.rng, len(data.rows["parties"]) + 1
     company, consent = values["is_company"], rng.random() < 0.62
@@ -129,7 +135,7 @@ def _party(data: Data, name: str, **values: Any) -> Row:
         "email": f"{mailbox}@{domain if company else rng.choice(('correo.example', 'buzon.example'))}",
         "phone": mobile(rng),
         "language": "es",
-        "birthday": None if company else _birthday(rng),
+        "birthday": _founded(number) if company else _birthday(rng),
         "consent": consent,
         "consent_at": since + timedelta(hours=rng.randrange(1, 900)) if consent else None,
         "address": f"{rng.choice(words.STREETS)} {rng.randrange(1, 4800)}",
@@ -205,7 +211,8 @@ def _blemishes(data: Data) -> None:
 
 def _products(data: Data, count: int) -> None:
     for code, name, stocked, *_ in words.GROUPS:
-        data.add("product_groups", code=code, name=name, stocked=stocked)
+        picture = f"assets/products/{code.lower()}.png"
+        data.add("product_groups", code=code, name=name, stocked=stocked, picture=picture)
     makers = [p["id"] for p in data.rows["parties"] if p["is_supplier"]][4:]
     shares = [(group, round((count - len(words.FUELS)) * group[5] / 0.995)) for group in words.GROUPS[1:]]
     shares[4] = (shares[4][0], shares[4][1] + count - len(words.FUELS) - sum(share for _, share in shares))
@@ -277,6 +284,35 @@ def _price(data: Data, price_list: int, product: Row, minor: int) -> None:
         valid_from=since,
         changed_at=data.at(since),
     )
+
+
+#: Discounts of price lists: list, group of goods, per cent.
+DISCOUNTS = ((WHOLESALE, "LUB", "5"), (WHOLESALE, "BEB", "3"), (FLEETS, "NEU", "7.5"), (FLEETS, "LUB", "4"))
+
+#: What is offered to which segment: groups of goods, how many of each, per cent off, under which conditions.
+OFFERS = (
+    ("recent", ("LUB", "REP"), 3, 15, "Hasta agotar existencias"),
+    ("missed", ("BEB", "ACC", "LIM"), 2, 20, "Una unidad por cliente"),
+    ("fleet", ("NEU", "LUB"), 3, 12, "Desde cuatro unidades, colocación incluida"),
+)
+
+
+def offers(data: Data, until: date) -> None:
+    """Discounts and promotions of the present, added last: they draw nothing from the seed."""
+    groups = {group["code"]: group["id"] for group in data.rows["product_groups"]}
+    for price_list, group, percent in DISCOUNTS:
+        span = {"valid_from": until - timedelta(days=90), "valid_until": until + timedelta(days=90)}
+        data.add(
+            "discounts", price_list_id=price_list, product_group_id=groups[group], percent=Decimal(percent), **span
+        )
+    span = {"valid_from": until - timedelta(days=5), "valid_until": until + timedelta(days=25)}
+    for segment, chosen, count, off, conditions in OFFERS:
+        for group in chosen:
+            goods = [product for product in data.rows["products"] if product["group_id"] == groups[group]]
+            for product in goods[:count]:
+                price = money(round(product["price"] * (100 - off) / 100 / 500) * 500, "PYG")
+                about = {"currency": "PYG", "price": price, "conditions": conditions}
+                data.add("offers", segment=segment, product_id=product["id"], **about, **span)
 
 
 def _vehicles(data: Data) -> None:

@@ -188,7 +188,7 @@ parties = _table(
     Column("email", String(160)),
     Column("phone", String(30)),
     _need("language", String(5)),
-    Column("birthday", Date),
+    Column("birthday", Date),  # of a company, the day on which it was founded
     _need("consent", Boolean),  # may be sent advertising
     Column("consent_at", Moment),
     _need("address", String(160)),
@@ -214,6 +214,7 @@ product_groups = _table(
     _need("code", String(3), unique=True),
     _need("name", String(80)),
     _need("stocked", Boolean),  # services are not
+    Column("picture", String(120)),  # a file of the company's pictures
 )
 products = _table(
     "products",
@@ -239,6 +240,26 @@ prices = _table(
     _need("valid_from", Date),
     _need("changed_at", Moment, index=True),
     sa.UniqueConstraint("price_list_id", "product_id"),
+)
+discounts = _table(  # of a price list, on all goods of a group
+    "discounts",
+    _to("price_lists"),
+    _to("product_groups"),
+    _need("percent", Exact(5, 2)),
+    _need("valid_from", Date),
+    _need("valid_until", Date),
+    sa.UniqueConstraint("price_list_id", "product_group_id", "valid_from"),
+)
+offers = _table(  # promotions: a product at a lower price, for a segment of the customers
+    "offers",
+    _need("segment", String(20)),
+    _to("products"),
+    _need("currency", String(3)),
+    _need("price", MONEY),  # IVA included
+    _need("valid_from", Date),
+    _need("valid_until", Date),
+    Column("conditions", String(200)),
+    CheckConstraint("segment IN ('recent', 'missed', 'fleet')", name="segment"),
 )
 stock = _table(
     "stock",

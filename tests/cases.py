@@ -3,6 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
+from emailketing.model import Recipient
 from emailketing.render.formats import locale_for
 from emailketing.report import periods
 from emailketing.report.charts import Chart
@@ -12,6 +13,15 @@ from emailketing.report.report import Figure, Report, Section
 from emailketing.report.variance import Good
 
 KINDS = {"account": Account, "date": Date, "number": Number, "percent": Percent, "text": Text, "money": Money}
+
+
+def rendered(renderer, mailing, given):
+    """The mail of a case: of a document or a report, or of a campaign, whose `own` is the reader's."""
+    recipient = Recipient(**given["recipient"])
+    if "campaign" not in given:
+        return renderer.render(mailing, variables(given), recipient)
+    own = {"name": recipient.name, "why": given["why"], "leave": given["leave"], **given.get("own", {})}
+    return renderer.shared(mailing, given["campaign"], tuple(own), recipient.language).filled(own)
 
 
 def variables(given):

@@ -6,7 +6,7 @@ The package's house, from the roof down; an arrow in the imports only ever point
     wiring                               settings and connections become the roots' tools
     connections                          Airflow Connections -> engines and SMTP lines
     road                                 the one way of a message: sweep, deliver, mend, keep house
-    erp events audience render outbox channels      rooms that never import one another
+    erp events greetings audience render outbox channels    rooms that never import one another
     settings                             read by the roots and their wiring alone
     model · errors                       words, states, and who must act; standard library only
 """

@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emailketing import settings, wishing
+from emailketing import advertising, celebrating, settings, wishing
 from emailketing.console import BAD, NOTE, OK, Problem
 from emailketing.console import as_json as _json
 from emailketing.console import by as _by
@@ -25,7 +25,20 @@ from emailketing.console import print_json as _print_json
 from emailketing.console import table as _table
 from emailketing.console import why as _why
 from emailketing.errors import AuthoringError, EmailketingError, OperationsError, SettingsError, nearest
-from emailketing.model import ASKS_CONSENT, Content, Lane, Mailing, Outcome, Recipient, State, Subscribed, Subscription
+from emailketing.greetings import Greeting
+from emailketing.model import (
+    ASKS_CONSENT,
+    Campaign,
+    Content,
+    Kind,
+    Lane,
+    Mailing,
+    Outcome,
+    Recipient,
+    State,
+    Subscribed,
+    Subscription,
+)
 
 if TYPE_CHECKING:
     from emailketing.audience import Audience
@@ -45,7 +58,7 @@ def main(verbose: bool) -> None:
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(levelname)s %(message)s")
 
 
-for _each in wishing.COMMANDS:
+for _each in (*wishing.COMMANDS, *advertising.COMMANDS, *celebrating.COMMANDS):
     main.add_command(_each)
 
 
@@ -65,7 +78,10 @@ def check(names: Sequence[str]) -> None:
     problems += _checked("who gets what", lambda: _who_gets_what(list(mailings.values())))
     chosen = _chosen(mailings, names)
     for mailing in chosen:
-        problems += _checked(f"mailing {mailing.name}", _mailing_check(mailing))
+        if isinstance(mailing, Greeting):
+            problems += _checked(f"greeting {mailing.name}", celebrating.check(mailing))
+        else:
+            problems += _checked(f"mailing {mailing.name}", _mailing_check(mailing))
     problems += _checked("connection emailketing (outbox)", _outbox_counts)
     problems += _checked("connection smtp", _mail_server)
     if any("phone" in mailing.ways for mailing in chosen):
@@ -117,6 +133,12 @@ def _mailing_check(mailing: Mailing) -> Callable[[], str]:
     def act() -> str:
         from emailketing import road, wiring
 
+        if mailing.kind is Kind.REPORT:
+            return _report_check(mailing)
+        if isinstance(mailing, Campaign):
+            from emailketing.commands import campaigns
+
+            return campaigns.checked(mailing)
         who = _audience_as_known()
         _raise(road.check_mailing(wiring.erp(), wiring.renderer(), mailing, who))
         off = who.off(mailing.name)
@@ -129,6 +151,12 @@ def _mailing_check(mailing: Mailing) -> Callable[[], str]:
         return f"{stands}query and templates hold against the ERP{waits if mailing.waits else ''}{note}"
 
     return act
+
+
+def _report_check(mailing: Mailing) -> str:
+    from emailketing.commands import reports
+
+    return reports.checked(reports.as_report(mailing, mailing.name))
 
 
 def _audience_as_known() -> Audience:
@@ -197,13 +225,16 @@ def _gateway() -> str:
 @click.argument("name", metavar="MAILING")
 @click.option("--document", default="", help="Which document; the one that changed last when not given.")
 @click.option("--language", default="", help="In which language; the recipient's when not given.")
+@click.option("--cadence", default="", help="Of a report: daily, weekly, monthly …; its first when not given.")
+@click.option("--period", default="", help="Of a report: 2026-10, 2026-W48, 2026-11-24 …; the last when not given.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("var/preview"), show_default=True)
+@click.option("--open", "opens", is_flag=True, help="Open the mail in a browser.")
 @_command
-def preview(name: str, document: str, language: str, out: Path) -> None:
-    """Render a mailing with a real document and write its parts as files; nothing is sent."""
+def preview(name: str, out: Path, opens: bool, **view: str) -> None:
+    """Render a mailing with a real document, or a report's period, and write its parts as files; nothing is sent."""
     from emailketing import wiring
 
-    content, recipient = _rendered(name, document, language)
+    content, recipient = _rendered(name, **view)
     text = wiring.wording().text(content.phone)
     out.mkdir(parents=True, exist_ok=True)
     for path in _written(replace(content, phone=text), out):
@@ -211,6 +242,8 @@ def preview(name: str, document: str, language: str, out: Path) -> None:
     click.echo(f"{content.subject or text!r}, as {recipient.name or recipient.address or 'nobody'} would get it")
     if text:
         click.echo(_counted(text))
+    if opens and content.html:
+        click.launch((out / "body.html").resolve().as_uri())
 
 
 def _counted(text: str) -> str:
@@ -221,10 +254,21 @@ def _counted(text: str) -> str:
     return f"to the phone: {len(text)} signs, {alphabet}, segments: {gsm7.segments(text)}"
 
 
-def _rendered(name: str, document: str, language: str, channel: str = "") -> tuple[Content, Recipient]:
+def _rendered(name: str, document: str, language: str, channel: str = "", **period: str) -> tuple[Content, Recipient]:
     from emailketing import road, wiring
+    from emailketing.commands import reports
 
     (mailing,) = _mailings([name]).values()
+    if mailing.kind is Kind.REPORT:
+        return reports.rendered(reports.as_report(mailing, name), reports.View(language=language, **period))
+    if any(period.values()):
+        reports.as_report(mailing, name)
+    if isinstance(mailing, Campaign):
+        from emailketing.commands import campaigns
+
+        return campaigns.rendered(mailing, document, language)
+    if isinstance(mailing, Greeting):
+        return celebrating.rendered(mailing, document, language, channel)
     event = road.newest_event(wiring.erp(), mailing, document)
     if event is None:
         raise OperationsError(f"The ERP has no document {document or 'at all'} for {name}.")
@@ -238,12 +282,15 @@ def _rendered(name: str, document: str, language: str, channel: str = "") -> tup
 
 def _written(content: Content, out: Path) -> Iterator[Path]:
     """Write a message's parts below `out`; pictures of the HTML part become files beside it."""
-    html = content.html
+    html, taken = content.html, set[str]()
     for attachment in content.attachments:
         path = out / attachment.filename
+        while path.name in taken:  # of the pictures of one mail several may be called chart.png
+            path = path.with_stem(f"{path.stem}-{len(taken)}")
+        taken.add(path.name)
         path.write_bytes(attachment.data)
         if attachment.content_id:
-            html = html.replace(f"cid:{attachment.content_id}", attachment.filename)
+            html = html.replace(f"cid:{attachment.content_id}", path.name)
         yield path
     for filename, part in {
         "subject.txt": content.subject,
@@ -277,7 +324,7 @@ def sweep(names: Sequence[str], since: datetime | None) -> None:
     begin = since.replace(tzinfo=UTC) if since else None
     authors: list[str] = []
     alarms: list[str] = []
-    for swept in road.sweep_out(sweeper, _mailings(names).values(), begin):
+    for swept in road.sweep_out(sweeper, _mailings(names, [Kind.NOTIFICATION]).values(), begin):
         click.echo(f"{swept.mailing}: {tasks.told(swept)}")
         if begin and not swept.first_look:
             click.echo("  --since was not used: this mailing has looked before", err=True)
@@ -287,6 +334,30 @@ def sweep(names: Sequence[str], since: datetime | None) -> None:
     for problem in problems:
         Problem(problem).show()
     if problems:
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("names", nargs=-1, metavar="[REPORT]...")
+@click.option(
+    "--period", default="", help="Tell 2026-10, 2026-W48 … to all who get it in that cadence, not what is due."
+)
+@_command
+def look(names: Sequence[str], period: str) -> None:
+    """Look once at the scheduled reports, and put into the outbox what is due since the last look.
+
+    Who has a report already does not get it again; looking again is always safe.
+    """
+    from emailketing.commands import reports
+
+    authors: list[str] = []
+    for mailing in _mailings(names, [Kind.REPORT]).values():
+        said, problems = reports.look(reports.as_report(mailing, mailing.name), period)
+        click.echo(f"{mailing.name}: {said}")
+        authors += problems
+    for problem in dict.fromkeys(authors):
+        Problem(AuthoringError(problem)).show()
+    if authors:
         sys.exit(1)
 
 
@@ -350,7 +421,7 @@ def restored(names: Sequence[str], since: datetime | None, at: datetime | None) 
     """
     from emailketing import road, wiring
 
-    mailings, outbox = _mailings(names), wiring.outbox()
+    mailings, outbox = _mailings(names, [Kind.NOTIFICATION]), wiring.outbox()
     if since is None:
         known = [(name, one) for name in mailings for one in outbox.epochs(name)[1:]]
         rows = [[name, str(one.number), _cell(one.since), _cell(one.at)] for name, one in known]
@@ -537,14 +608,31 @@ def _lanes() -> list[_LaneStanding]:
 
 
 @outbox.command()
-@click.argument("key")
+@click.argument("key", required=False)
+@click.option("--mailing", default="", help="All that failed of this mailing, in the place of a key.")
+@click.option("--edition", default="", help="Of a campaign: only this edition, such as 2026-W48.")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([State.REFUSED.value, State.EXPIRED.value, State.CANCELLED.value]),
+    help="What counts as failed; refused when not given.",
+)
 @_why
 @_by
 @_command
-def resend(key: str, why: str, by: str) -> None:
-    """Send a message again, byte for byte, with the same Message-ID."""
+def resend(key: str | None, mailing: str, edition: str, states: Sequence[str], why: str, by: str) -> None:
+    """Send a message again, byte for byte, with the same Message-ID; or all that failed of a mailing, no others."""
     from emailketing import road, wiring
+    from emailketing.commands import campaigns
 
+    if bool(key) is bool(mailing):
+        raise click.UsageError("Name either a KEY or --mailing.")
+    if not key:
+        failed = [State(each) for each in states] or [State.REFUSED]
+        count = campaigns.resend(mailing, edition, failed, by, why)
+        click.echo(f"{count} queued again; the next delivery sends them" if count else "nothing of it failed")
+        return
     wiring.outbox().resend(_standing(key).key, by, why, road.utc_now())
     click.echo("queued again; the next delivery sends it")
 
@@ -796,6 +884,8 @@ def check_subscriptions() -> None:
     declared = _mailings(())
     problems = _checked("who gets what", lambda: _who_gets_what(list(declared.values())))
     for mailing in declared.values():
+        if mailing.kind is not Kind.NOTIFICATION:
+            continue
         who = wiring.audience().now()
         columns = partial(road.check_filters, wiring.erp(), who.settled(mailing), who)
         problems += _checked(f"filters of {mailing.name}", lambda: _raise(columns()))  # noqa: B023 called at once
@@ -803,18 +893,25 @@ def check_subscriptions() -> None:
         raise click.ClickException(f"{len(problems)} of the above must be mended.")
 
 
-def _mailings(names: Sequence[str]) -> dict[str, Mailing]:
+def _mailings(names: Sequence[str], kinds: Collection[Kind] = tuple(Kind)) -> dict[str, Mailing]:
+    """The mailings of these names, or all, that the DAG files declare; other kinds than `kinds` are refused by name."""
     from emailketing import tasks
 
     declared = tasks.declared(settings.load().dags)
-    return {mailing.name: mailing for mailing in _chosen(declared, names)}
+    return {mailing.name: mailing for mailing in _chosen(declared, names, kinds)}
 
 
-def _chosen(declared: dict[str, Mailing], names: Sequence[str]) -> list[Mailing]:
+def _chosen(declared: dict[str, Mailing], names: Sequence[str], kinds: Collection[Kind] = tuple(Kind)) -> list[Mailing]:
+    fitting = [mailing.name for mailing in declared.values() if mailing.kind in kinds]
     for name in names:
         if name not in declared:
-            raise click.BadParameter(f"there is no mailing {name!r}. {nearest(name, declared)}")
-    return [declared[name] for name in names or declared]
+            raise click.BadParameter(f"there is no mailing {name!r}. {nearest(name, fitting)}")
+        if name not in fitting:
+            meant = " and ".join(f"{kind}s" for kind in kinds)
+            raise click.BadParameter(
+                f"{name} is a {declared[name].kind}; this is for {meant}. {nearest(name, fitting)}"
+            )
+    return [declared[name] for name in names or fitting]
 
 
 if __name__ == "__main__":

@@ -3,11 +3,18 @@
 A query is a file below include/sql; its name is its file name without `.sql`. Values only ever travel as bound
 parameters (`:name`), a list as `IN :name`. Everything that one sweep reads comes from one read-only snapshot.
 
-Three shapes of query, all plain rows:
+Shapes of query, all plain rows:
 
 - `rows(name, **parameters)`: any query, streamed.
 - `changes(name, since)`: a notification's query, wrapped so that only rows changed since then come, oldest first.
 - `lines(name, documents)`: `<name>.lines.sql`, for a list of documents at once, grouped by document.
+- `listing(name, **parameters)`: a report's query, its columns and its rows; days travel as parameters.
+
+And for campaigns, on a day of the company's calendar:
+
+- `people(name, day)`: an audience's query, in the order in which it is written to.
+- `items(name, groups, day)`, `groups(name, groups, day)`: `<name>.items.sql` and `<name>.groups.sql`, what each group
+  of the audience is told.
 """
 
 from __future__ import annotations
@@ -22,7 +29,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, CursorResult, DateTime, Engine, TextClause, bindparam, inspect, text
+from sqlalchemy import Connection, CursorResult, Date, DateTime, Engine, TextClause, bindparam, inspect, text
 from sqlalchemy.exc import (
     DatabaseError,
     DBAPIError,
@@ -36,6 +43,9 @@ from emailketing.errors import ErpError, SqlError, nearest
 from emailketing.model import chunks, document_text, query_files
 
 Row = dict[str, Any]
+
+#: The column that says which of an audience are told the same.
+GROUP = "content_group"
 
 #: The columns that every notification's query must give.
 REQUIRED = ("document", "changed_at")
@@ -181,6 +191,32 @@ class Reader:
         query = self._erp.query(name)
         yield from self._stream(query, query.clause(parameters), parameters)
 
+    def listing(self, name: str, most: int, **parameters: Any) -> tuple[tuple[str, ...], list[Row]]:
+        """The columns and rows of a report's query, at most `most` rows.
+
+        A parameter that the query does not name is not given to it; a day is its first moment. Raises SqlError.
+        """
+        query = self._erp.query(name)
+        values = {key: self._day(value) if type(value) is date else value for key, value in parameters.items()}
+        result = self._execute(query, query.clause(values), values)
+        if not result.returns_rows:
+            raise SqlError("this gives no rows; a query begins with SELECT or WITH.", path=query.path)
+        columns = tuple(result.keys())
+        if twice := next((each for each in columns if columns.count(each) > 1), None):
+            result.close()
+            line, hint = query.line_of(twice), "Give each a name of its own, by AS."
+            raise SqlError(f"two columns are named {twice!r}.", path=query.path, line=line, hint=hint)
+        try:
+            rows = [dict(zip(columns, row, strict=True)) for row in result.fetchmany(most + 1)]
+        except DBAPIError as error:
+            raise self._explained(query, error) from error
+        finally:
+            result.close()
+        if len(rows) > most:
+            hint = "Add up in the query, or send the report for shorter periods."
+            raise SqlError(f"the query gives more than {most:,} rows.", path=query.path, hint=hint)
+        return columns, rows
+
     def changes(self, name: str, since: datetime, until: datetime | None = None) -> Generator[Row, None, None]:
         """The rows of a notification that changed at or after `since`, oldest first; `changed_at` comes aware in UTC.
 
@@ -255,6 +291,49 @@ class Reader:
                 found.setdefault(document_text(row["document"]), []).append(row)
         return found
 
+    def people(self, name: str, day: date) -> Generator[Row, None, None]:
+        """The rows of an audience's query, those of a group together, in the order of their documents.
+
+        The query may take `:today`, which is `day`, and `:days_ago_<n>`, so many days before it.
+        """
+        query = self._erp.query(name)
+        values = _days(query, day)
+        order = "people.content_group, people.document" if GROUP in self.audience(name) else "people.document"
+        clause = query.clause(values, f"SELECT * FROM (\n{{}}\n) people ORDER BY {order}")  # noqa: S608 our own words
+        yield from self._stream(query, clause, values, ("document",))
+
+    def audience(self, name: str) -> list[str]:
+        """The columns of an audience's query. Raises SqlError where it is broken, or gives no document."""
+        query = self._erp.query(name)
+        values = _days(query, date(2000, 1, 1))
+        clause = query.clause(values, "SELECT * FROM (\n{}\n) people WHERE 1 = 0")
+        columns = list(self._execute(query, clause, values).keys())
+        self._require(query, columns, ("document",))
+        return columns
+
+    def items(self, name: str, groups: Sequence[Any], day: date) -> dict[str, list[Row]]:
+        """What each of these groups is told, by group as text: `<name>.items.sql`; empty when there is no such file.
+
+        The groups are given as the audience's query gave them: a number stays one.
+        """
+        return self._by_group(f"{name}.items", groups, day)
+
+    def groups(self, name: str, groups: Sequence[Any], day: date) -> dict[str, list[Row]]:
+        """The variables of each of these groups, one row each: `<name>.groups.sql`."""
+        return self._by_group(f"{name}.groups", groups, day)
+
+    def _by_group(self, name: str, groups: Sequence[Any], day: date) -> dict[str, list[Row]]:
+        found: dict[str, list[Row]] = {}
+        if not groups or not self._erp.has(name):
+            return found
+        query = self._erp.query(name)
+        lists = chunks(groups, self._list_limit) if "groups" in query.parameters else [groups]
+        for some in lists:
+            values = _days(query, day) | {"groups": list(some)}
+            for row in self._stream(query, query.clause(values), values, (GROUP,)):
+                found.setdefault(document_text(row[GROUP]), []).append(row)
+        return found
+
     def check(self, name: str) -> list[str]:
         """The columns of a notification's query, after holding it and its lines to the contract. Raises SqlError."""
         query = self._erp.query(name)
@@ -265,6 +344,15 @@ class Reader:
         self.look(name, datetime.now(UTC))
         self.lines(name, ["-"])
         return columns
+
+    def columns(self, name: str) -> list[str]:
+        """The columns of a query without parameters. Raises SqlError for a broken one."""
+        query = self._erp.query(name)
+        return list(self._execute(query, query.clause({}, "SELECT * FROM (\n{}\n) asked WHERE 1 = 0"), {}).keys())
+
+    def require(self, name: str, columns: Sequence[str], required: Sequence[str]) -> None:
+        """Raise SqlError, with the nearest name, where a query does not give a required column."""
+        self._require(self._erp.query(name), columns, required)
 
     @property
     def _text_type(self) -> str:
@@ -324,6 +412,10 @@ class Reader:
         earliest = local.replace(tzinfo=None) - put_back
         # SQLite compares text; the shortest form of a time is not greater than any longer form of the same time.
         return earliest.isoformat(" ") if self._connection.dialect.name == "sqlite" else earliest
+
+    def _day(self, day: date) -> datetime | str:
+        # SQLite compares text: the bare day is not greater than any form of a moment of it, nor than the day itself.
+        return day.isoformat() if self._connection.dialect.name == "sqlite" else datetime.combine(day, time())
 
     def _latest_local(self, moment: datetime) -> datetime | str:
         """The latest time that the ERP may write for `moment`, naive and in its own zone."""
@@ -406,6 +498,16 @@ class Diagnosis:
             return []
 
 
+def _days(query: Query, day: date) -> dict[str, date]:
+    """The days that a query asks for by the names of its parameters."""
+    asked = {name: _DAYS_AGO.fullmatch(name) for name in query.parameters}
+    found = {name: day - timedelta(days=int(match[1])) for name, match in asked.items() if match}
+    return found | {"today": day}
+
+
+_DAYS_AGO = re.compile(r"days_ago_(\d{1,5})")
+
+
 def _bound(match: re.Match[str], lists: set[str]) -> str:
     if match["kept"] is not None:
         return match["kept"].replace(":", "\\:")
@@ -417,7 +519,9 @@ def _bound(match: re.Match[str], lists: set[str]) -> str:
 def _parameter(name: str, value: Any, is_list: bool) -> Any:
     if is_list:
         return bindparam(name, expanding=True)
-    return bindparam(name, type_=DateTime()) if isinstance(value, datetime) else bindparam(name)
+    if isinstance(value, datetime):
+        return bindparam(name, type_=DateTime())
+    return bindparam(name, type_=Date()) if isinstance(value, date) else bindparam(name)
 
 
 def _read_only(connection: Connection, zone: ZoneInfo) -> None:

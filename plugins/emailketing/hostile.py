@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+#: Two private signs that mark places in a text of ours; no text of the ERP keeps them.
+MARKS = "\ue000\ue001"
+
 
 def one_line(value: Any) -> str:
     """Text with every run of whitespace and control characters made one space: it cannot begin a new line or header."""
@@ -15,7 +18,7 @@ def cleaned(value: Any) -> Any:
     """A value of the ERP without the signs that could mislead a reader or break a format, at any depth.
 
     Control characters go (line ends stay, as a plain newline), as do lone surrogates and the signs that reverse the
-    direction of the text around them.
+    direction of the text around them, and our own marks.
     """
     if isinstance(value, str):
         if value.isprintable():  # none of the harmful is
@@ -37,6 +40,7 @@ _HARMFUL = dict.fromkeys(
         *range(0x2028, 0x202F),  # line and paragraph separators, embeddings and overrides
         *range(0x2066, 0x206A),  # isolates
         0xFEFF,
+        *map(ord, MARKS),
         *range(0xD800, 0xE000),  # lone surrogates, which no encoding can write
     )
 )

@@ -139,6 +139,26 @@ class Mailing:
 
 
 @dataclass(frozen=True, slots=True)
+class Campaign(Mailing):
+    """A mailing that advertises, an edition at a time: each person of its audience gets each edition once.
+
+    `edition` says how often there is a new one: daily, weekly, monthly or once. What the audience is told comes from
+    `<name>.items.sql` and is rendered once for each content_group, language and subject.
+    """
+
+    kind: Kind = Kind.CAMPAIGN
+    on_unknown: OnUnknown = OnUnknown.NEVER
+    edition: str = "once"
+    attach: tuple[str, ...] = ()  # pdf, xlsx, csv
+    variants: tuple[str, ...] = ()  # of the subject, each to an equal share of the audience
+    coupon_days: int | None = None  # each person has a code of his own, valid for so long
+    sections: str = ""  # the column of the items whose values are headings on paper
+    marks: tuple[str, str] | None = None  # columns of the items: what tells them apart, and what may change
+    only_changed: bool = False  # tell what changed since the last edition that a person was sent, or nothing
+    hide: tuple[str, ...] = ()  # columns of the items that files do not show
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened in the ERP: one row of a notification's query, and its lines.
 
@@ -324,11 +344,12 @@ class Envelope:
     lane: Lane
     on_unknown: OnUnknown
     event_at: datetime  # when the ERP changed the document
-    created_at: datetime  # when the sweep saw it; becomes the Date header
+    created_at: datetime  # when the sweep saw it; becomes the Date header, unless it waits for a later hour
     expires_at: datetime | None = None
     state: State = State.QUEUED
     reason: str = ""
     because: str = ""
+    not_before: datetime | None = None  # it waits in the outbox until then
     kind: Kind = Kind.NOTIFICATION
 
     @property

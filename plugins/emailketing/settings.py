@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -19,6 +20,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from emailketing.errors import SettingsError, nearest
 from emailketing.model import Sender
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -143,6 +146,38 @@ class Phone(Section):
         return value
 
 
+class Calendar(Section):
+    """On which days the company works; reports that are due on another day may be sent before or after it."""
+
+    country: str = Field(
+        "", description="ISO 3166 code of the public holidays; the company's territory when empty, `none` for none."
+    )
+    subdivision: str = Field("", description="ISO 3166-2 code of a part of the country that has holidays of its own.")
+    days_off: frozenset[date] = Field(frozenset(), description="Further days on which the company does not work.")
+    worked: frozenset[date] = Field(frozenset(), description="Days on which it works all the same.")
+    weekend: frozenset[str] = Field(frozenset({"saturday", "sunday"}), description="Weekdays without work.")
+
+    @field_validator("weekend")
+    @classmethod
+    def _weekdays(cls, value: frozenset[str]) -> frozenset[str]:
+        for day in value:
+            if day not in WEEKDAYS:
+                raise ValueError(f"{day!r} is no weekday. {nearest(day, WEEKDAYS)}")
+        return value
+
+
+class Advertising(Section):
+    """How campaigns go out."""
+
+    seeds: str = Field(
+        "", description="Own addresses, parted by commas, that get a copy of each different mail of every campaign."
+    )
+
+    def seed_list(self) -> tuple[str, ...]:
+        """The addresses."""
+        return tuple(each for each in re.split(r"[;,\s]+", self.seeds) if each)
+
+
 class Settings(BaseSettings):
     """All settings. Use `load()`; building this class directly is for tests."""
 
@@ -152,9 +187,11 @@ class Settings(BaseSettings):
     dags: Path = Field(PROJECT / "dags", description="Folder of the DAG files.")
     company: Company = Company()
     sender: Outgoing = Outgoing()
+    calendar: Calendar = Calendar()
     sweep: Sweep = Sweep()
     delivery: Delivery = Delivery()
     phone: Phone = Phone()
+    campaign: Advertising = Advertising()
 
     @classmethod
     def settings_customise_sources(

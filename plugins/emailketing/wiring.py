@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import smtplib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from zoneinfo import ZoneInfo
@@ -15,12 +15,13 @@ from emailketing.channels.gsm7 import Alphabet, Wording
 from emailketing.channels.phone import Phone
 from emailketing.channels.smtp import Smtp
 from emailketing.channels.text_by_mail import TextByMail
-from emailketing.erp import Erp
-from emailketing.errors import SettingsError
+from emailketing.erp import Erp, Reader, Row
+from emailketing.errors import DeclarationError, SettingsError
 from emailketing.model import Claim, Receipt
 from emailketing.outbox import Backoff, Outbox, Pausing
 from emailketing.render import Renderer
-from emailketing.road import Carrier, Sweeper, ask_again, utc_now
+from emailketing.report.calendar import WEEKDAYS, BusinessCalendar
+from emailketing.road import Campaigner, Carrier, Greeter, House, Reporter, Sweeper, ask_again, utc_now
 
 
 @cache
@@ -139,6 +140,75 @@ def sweeper() -> Sweeper:
     )
 
 
+def reporter() -> Reporter:
+    """What a report needs."""
+    chosen = settings.load()
+    return Reporter(
+        erp=erp(),
+        outbox=outbox(),
+        renderer=renderer(),
+        channels={name: channel(name) for name in CHANNELS},
+        sender=chosen.mail_sender(),
+        house=house(),
+        audience=audience(),
+        clock=utc_now,
+    )
+
+
+def house() -> House:
+    """What reports need to know of the company."""
+    company = settings.load().company
+    return House(company.name, ZoneInfo(company.timezone), company.currency, calendar())
+
+
+@cache
+def calendar() -> BusinessCalendar:
+    """The days on which the company works."""
+    chosen = settings.load()
+    given = chosen.calendar
+    country = given.country or chosen.company.territory
+    weekend = frozenset(WEEKDAYS.index(day) for day in given.weekend)
+    try:
+        return BusinessCalendar(
+            "" if country.lower() == "none" else country, given.subdivision, given.days_off, given.worked, weekend
+        )
+    except DeclarationError as error:
+        raise SettingsError(f"The setting calendar cannot be used: {error.args[0]}", hint=error.hint) from None
+
+
+def secrets() -> list[bytes]:
+    """What signs coupons, and what signed them before; the secrets of the connection `unsubscribe`."""
+    return [secret.encode() for secret in connections.unsubscribing("unsubscribe").secrets]
+
+
+def _everybody(reader: Reader, mailing: str) -> Iterator[Row]:
+    """The rows of an audience's query, on the company's day."""
+    return reader.people(mailing, utc_now().astimezone(ZoneInfo(settings.load().company.timezone)).date())
+
+
+def campaigner() -> Campaigner:
+    """What a campaign needs."""
+    chosen = settings.load()
+    return Campaigner(
+        erp=erp(),
+        outbox=outbox(),
+        renderer=renderer(),
+        channels={name: channel(name) for name in CHANNELS},
+        sender=chosen.mail_sender(),
+        door=door(),
+        secret=secrets()[0],
+        zone=ZoneInfo(chosen.company.timezone),
+        company=chosen.company.name,
+        seeds=chosen.campaign.seed_list(),
+        audience=audience(),
+    )
+
+
+def greeter() -> Greeter:
+    """What a look at special dates needs."""
+    return Greeter(sweeper(), ZoneInfo(settings.load().company.timezone), calendar, door())
+
+
 def backoff() -> Backoff:
     """How long a message waits between attempts, and how many it has."""
     chosen = settings.load().delivery
@@ -156,5 +226,5 @@ def carrier(told: Callable[[Claim, Receipt], None] | None = None) -> Carrier:
         lease_s=max(chosen.lease_s, 12 * chosen.timeout_s),  # longer than a delivery can take, or it is sent twice
         pausing=Pausing(chosen.pause_after, chosen.pause_s, chosen.pause_most_s),
         told=told or (lambda _claim, _receipt: None),
-        consult=lambda: ask_again(outbox(), erp, utc_now),
+        consult=lambda: ask_again(outbox(), erp, utc_now, _everybody),
     )

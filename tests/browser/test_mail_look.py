@@ -8,10 +8,9 @@ import pytest
 import yaml
 from playwright.sync_api import sync_playwright
 
-from emailketing.model import Recipient
 from emailketing.render import Renderer
 from emailketing.settings import PROJECT, load
-from tests.cases import variables
+from tests.cases import rendered
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 CASES = sorted((PROJECT / "tests/golden").glob("*/*/input.yaml"))
@@ -53,7 +52,7 @@ def browser():
 def mail(request):
     given = yaml.safe_load(request.param.read_text(encoding="utf-8"))
     renderer = Renderer(PROJECT / "include", company=load().company.model_dump())
-    content = renderer.render(request.param.parts[-3], variables(given), Recipient(**given["recipient"]))
+    content = rendered(renderer, request.param.parts[-3], given)
     html = content.html
     for each in content.attachments:
         data = base64.b64encode(each.data).decode()

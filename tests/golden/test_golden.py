@@ -11,15 +11,14 @@ import pypdf
 import yaml
 
 from emailketing.channels.gsm7 import segments, transliterated
-from emailketing.model import Recipient
 from emailketing.settings import PROJECT
-from tests.cases import variables
+from tests.cases import rendered
 from tests.golden.conftest import HERE
 
 
 def test_the_case_gives_what_is_expected(case, renderer, request):
     given = yaml.safe_load((case / "input.yaml").read_text(encoding="utf-8"))
-    content = renderer.render(case.parent.name, variables(given), Recipient(**given["recipient"]))
+    content = rendered(renderer, case.parent.name, given)
     files = dict(parts(content))
     if request.config.getoption("--golden-write", default=False) or os.environ.get("GOLDEN") == "write":
         write(case, files)

@@ -9,6 +9,7 @@ import pytest
 from demo.build import build
 from tests.desk import Desk
 from tests.era import Era
+from tests.market import Market
 from tests.processes import Warm
 from tests.town import Town
 
@@ -67,3 +68,11 @@ def era(eternal_era):
     """An ERP whose clocks the test moves, with its outbox; on SQLite the ERP has no clock of its own."""
     eternal_era.begin_anew()
     return eternal_era
+
+
+@pytest.fixture
+def market(tmp_path, include):
+    """The demo ERP of a small company and an outbox, for campaigns; a Monday."""
+    market = Market(f"sqlite:///{tmp_path / 'erp.db'}", f"sqlite:///{tmp_path / 'outbox.db'}", include)
+    yield market
+    market.close()

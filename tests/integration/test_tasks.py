@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from demo.catcher import read_log
 from emailketing import road, settings, tasks, wiring
 from emailketing.errors import ChannelDown
-from emailketing.model import Lane, State
+from emailketing.model import Kind, Lane, State
 from emailketing.outbox import Filter
 
 CACHED = (settings.load, wiring.erp, wiring.outbox, wiring.renderer, wiring._lines)
@@ -23,7 +23,8 @@ def sweep(desk, monkeypatch):
     monkeypatch.setenv("EMAILKETING_SWEEP__POLL_S", "0.2")
     for each in CACHED:
         each.cache_clear()
-    mailings = tuple(tasks.declared(settings.load().dags).values())
+    declared = tasks.declared(settings.load().dags).values()
+    mailings = tuple(mailing for mailing in declared if mailing.kind is Kind.NOTIFICATION)
     yield tasks.SweepOperator(task_id="sweep", mailings=mailings)
     wiring.outbox().close()
     wiring.erp().engine.dispose()

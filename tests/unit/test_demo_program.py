@@ -1,8 +1,10 @@
 """What the demonstration plans and how it tells of the end."""
 
+import json
 import re
 from pathlib import Path
 
+from demo import __main__ as demonstration
 from demo.errands import errands
 from demo.program import Arrival, _line, _plain, summary, table
 
@@ -80,3 +82,10 @@ def test_hostile_text_breaks_neither_the_table_nor_a_path():
     assert _plain("OC 4512 Ñandú & Cía.pdf") == "OC 4512 Ñandú _ Cía.pdf"
     assert len(_plain("x" * 300 + ".pdf")) == 80
     assert _plain("x" * 300 + ".pdf").endswith(".pdf")
+
+
+def test_the_secret_of_the_links_is_made_once_for_its_owner_alone(tmp_path):
+    links = [json.loads(demonstration._connections(tmp_path, 25, 80)["unsubscribe"]) for _ in range(2)]
+    assert links[0] == links[1]
+    assert len(links[0]["password"]) == 64
+    assert (tmp_path / "leave.secret").stat().st_mode & 0o777 == 0o600

@@ -19,6 +19,7 @@ from emailketing.audience.filters import Filter, parsed
 from emailketing.audience.leaving import Door, Leaving, looks_like_a_token
 from emailketing.audience.provisioned import (
     CHANNELS,
+    SCHEDULE,
     Member,
     Person,
     Problem,
@@ -36,6 +37,7 @@ from emailketing.model import Subscribed
 __all__ = [
     "ADDRESS_COLUMN",
     "CHANNELS",
+    "SCHEDULE",
     "Addressee",
     "Audience",
     "Door",

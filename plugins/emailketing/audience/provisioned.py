@@ -27,6 +27,9 @@ CHANNELS = tuple(ADDRESS_COLUMN)
 
 COPY, SUBSCRIPTION = "copy", "subscription"
 
+#: How somebody wants a report: when, about which period, as which files. What each may say is the report's affair.
+SCHEDULE = ("cadence", "at", "timezone", "day", "business", "shift", "period", "format")
+
 _PERSON = ("name", *CHANNELS, "language")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z]{2,4}|[_-]\d{3})?")
 _PHONE = re.compile(r"\+?\d[\d ()./-]{4,}")
@@ -47,8 +50,8 @@ class Person:
 class Member:
     """One address's place in the audience of the mailings whose names fit `mailing`, a name or wildcards.
 
-    `source` says where that is written; `line` is its line in the file, 0 in the database. `asked` means that the
-    channel was asked for, not only that the person has an address for it.
+    `source` says where that is written; `line` is its line in the file, 0 in the database, and `lines` are those of its
+    options. `asked` means that the channel was asked for, not only that the person has an address for it.
     """
 
     mailing: str
@@ -62,6 +65,7 @@ class Member:
     source: str = ""
     line: int = 0
     asked: bool = False
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False)
 
     @property
     def because(self) -> str:
@@ -221,7 +225,7 @@ class _Reading:
             self._place((name,), person, None, Member("", "", "", kind=COPY, line=line_of(copies)))
 
     def _subscription(self, node: yaml.Node) -> None:
-        fields = self._fields(node, ("mailing", "to", "channels", "where", "options"), "setting")
+        fields = self._fields(node, ("mailing", "to", "channels", "where", "options", *SCHEDULE), "setting")
         for needed in ("mailing", "to"):
             if needed not in fields:
                 raise _Wrong(node, f"the subscription has no {needed!r}.", f"It needs mailing and to: {_FORM}")
@@ -235,6 +239,9 @@ class _Reading:
             options=_options(fields["options"]) if "options" in fields else {},
             line=line_of(node),
         )
+        wishes = {name: _plain(each, _json_scalar) for name, each in _of(fields, SCHEDULE)}
+        lines = {name: line_of(each) for name, each in _of(fields, SCHEDULE)}
+        place = replace(place, options={**place.options, **wishes}, lines=lines)
         for person in self._people(fields["to"]):
             if channels and not set(channels) & set(person.addresses):
                 who = person.name or next(iter(person.addresses.values()))

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, TypeVar
 
 from emailketing.audience.filters import parsed
 from emailketing.audience.provisioned import Member, Problem, Provisioned
@@ -15,6 +15,8 @@ from emailketing.errors import AuthoringError, nearest
 from emailketing.model import Mailing, Recipient, Subscribed, Subscription, Switch
 
 DATABASE = "the outbox's database"
+
+Declared = TypeVar("Declared", bound=Mailing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class Audience:
         places = [_recipient(each) for channel in mailing.channels for each in self.members(mailing.name, channel)]
         return next(iter([*usable, *places, *(each.recipient for each in everybody)]), Recipient(""))
 
-    def settled(self, mailing: Mailing) -> Mailing:
+    def settled(self, mailing: Declared) -> Declared:
         """The mailing with the channels that are configured for it; then it goes by no other, whatever is refused."""
         rule = self.provisioned.rules.get(mailing.name)
         return replace(mailing, channels=rule.channels, if_refused="") if rule and rule.channels else mailing

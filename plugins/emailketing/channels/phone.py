@@ -326,7 +326,10 @@ _EARS = _Ears()
 
 @contextmanager
 def _listening() -> Iterator[_Ear]:
-    logging.getLogger(_LOGGER).addFilter(_EARS)  # once; adding it again changes nothing
+    told = logging.getLogger(_LOGGER)
+    told.addFilter(_EARS)  # once; adding it again changes nothing
+    if not told.isEnabledFor(logging.WARNING):  # a quiet program would hear nothing of what went wrong
+        told.setLevel(logging.WARNING)
     _EARS.of_thread.ear = ear = _Ear()
     try:
         yield ear

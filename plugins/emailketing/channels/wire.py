@@ -128,7 +128,7 @@ def _verified(digest: str, blobs: Mapping[str, bytes]) -> bytes:
 
 def _head(envelope: Envelope, content: Content, sender: Sender, key: str) -> str:
     lines = [
-        f"Date: {format_datetime(envelope.created_at.astimezone(UTC))}",
+        f"Date: {format_datetime((envelope.not_before or envelope.created_at).astimezone(UTC))}",
         *_sender_lines(sender),
         _to_line(envelope),
         headers.unstructured("Subject", content.subject),

@@ -21,10 +21,11 @@ from emailketing.model import (
     Telling,
     Wish,
 )
-from emailketing.outbox import epochs, pause, people, reading, subscribing, upkeep, wishes
+from emailketing.outbox import editions, epochs, pause, people, reading, subscribing, upkeep, wishes
 from emailketing.outbox.backoff import Settlement
 from emailketing.outbox.claim import bytes_of, lease
 from emailketing.outbox.database import Database, connect_outbox
+from emailketing.outbox.editions import Used
 from emailketing.outbox.escalating import Escalation, escalate
 from emailketing.outbox.migrate import migrate
 from emailketing.outbox.pause import Failure, Pause, Wait
@@ -315,6 +316,41 @@ class Outbox:
     def provide(self, text: str, now: datetime) -> None:
         """Keep the text of include/subscriptions.yaml."""
         self._database.write(partial(subscribing.provide, text=text, now=now))
+
+    # What campaigns told, and their coupons
+
+    def keep_edition(
+        self, mailing: str, edition: str, snapshots: Mapping[str, Mapping[str, str]], now: datetime
+    ) -> None:
+        """Keep what an edition tells each group, where nothing is kept of it yet."""
+        kept = partial(editions.keep, mailing=mailing, name=edition, snapshots=snapshots, now=now)
+        self._database.write(kept)
+
+    def editions(self, mailing: str) -> list[str]:
+        """The editions of a mailing of which something is kept, the newest first."""
+        return self._database.read(partial(editions.names, mailing=mailing))
+
+    def edition(self, mailing: str, edition: str, group: str) -> dict[str, str] | None:
+        """What an edition told a group; None where nothing is kept."""
+        return self._database.read(partial(editions.told, mailing=mailing, name=edition, group=group))
+
+    def sent(self, versions: Iterable[str]) -> set[str]:
+        """Those of `versions` (see `model.version_key`) that were sent to somebody, may have been, or will be."""
+        versions = list(versions)
+        return self._database.read(partial(editions.sent, versions=versions)) if versions else set()
+
+    def documents(self, mailing: str) -> list[tuple[int, str]]:
+        """All documents of a mailing, with the ids of their messages."""
+        return self._database.read(partial(editions.documents, mailing=mailing))
+
+    def use_coupon(self, code: str, mailing: str, document: str, by: str, now: datetime) -> Used | None:
+        """Take a coupon; the answer is None, or when and by whom it was taken before."""
+        used = Used(now, by)
+        return self._database.write(partial(editions.use, code=code, mailing=mailing, document=document, used=used))
+
+    def used_coupon(self, code: str) -> Used | None:
+        """When and by whom a coupon was taken; None when it was not."""
+        return self._database.read(partial(editions.taken, code=code))
 
     # What the people written to wish
 

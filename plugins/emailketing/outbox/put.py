@@ -119,10 +119,8 @@ def fill(connection: sa.Connection, given: Message, now: datetime) -> str:
     _insert(connection, content, [_content(number, given.frozen)])
     _insert(connection, attachment, list(_attachments(number, given.frozen)))
     columns = {name: _row(key, given, now)[name] for name in ("sender", "subject", "message_id", "segments")}
-    move(
-        connection,
-        [Move(number, key, State.HELD, State.QUEUED, now, "rendered", "", columns | {"next_attempt_at": now})],
-    )
+    columns["next_attempt_at"] = max(now, given.envelope.not_before or now)
+    move(connection, [Move(number, key, State.HELD, State.QUEUED, now, "rendered", "", columns)])
     return ""
 
 
@@ -211,7 +209,8 @@ def _upsert_blob(dialect: str) -> sa.Insert:
 
 def _row(key: str, given: Message, now: datetime) -> dict[str, Any]:
     envelope = given.envelope
-    due = min(envelope.event_at, envelope.created_at) if envelope.state is State.QUEUED else None  # in the ERP's order
+    in_order = envelope.not_before or min(envelope.event_at, envelope.created_at)  # the ERP's
+    due = in_order if envelope.state is State.QUEUED else None
     return {
         "key": key,
         "mailing": identity("mailing", envelope.mailing),

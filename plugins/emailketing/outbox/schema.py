@@ -74,7 +74,15 @@ _SHA256 = sa.String(64)
 _LONG_TEXT = sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
 _JSON = sa.JSON(none_as_null=True)
 
-WIDTHS = {"key": 700, "mailing": 100, "document": 300, "version": 200, "address": 320}
+WIDTHS = {
+    "key": 700,
+    "mailing": 100,
+    "document": 300,
+    "version": 200,
+    "address": 320,
+    "edition": 100,
+    "content_group": 200,
+}
 MARIADB: Mapping[str, Any] = {
     "mysql_engine": "InnoDB",
     "mysql_charset": "utf8mb4",
@@ -316,6 +324,30 @@ provision = sa.Table(
     sa.Column("text", _LONG_TEXT, nullable=False),
     sa.Column("read_at", Utc, nullable=False),
     comment="What include/subscriptions.yaml said when it could be read last; holds while it cannot be.",
+    **MARIADB,
+)
+
+edition = sa.Table(
+    "outbox_edition",
+    metadata,
+    sa.Column("mailing", _text(WIDTHS["mailing"]), primary_key=True),
+    sa.Column("edition", _text(WIDTHS["edition"]), primary_key=True),
+    sa.Column("content_group", _text(WIDTHS["content_group"]), primary_key=True),
+    sa.Column("at", Utc, nullable=False),
+    sa.Column("told", _BYTES, nullable=False, comment="JSON, deflated: what tells each item apart, and its value"),
+    comment="What each edition of a campaign told each group, so that the next can say what changed.",
+    **MARIADB,
+)
+
+coupon = sa.Table(
+    "outbox_coupon",
+    metadata,
+    sa.Column("code", _text(40), primary_key=True),
+    sa.Column("mailing", _text(WIDTHS["mailing"]), nullable=False),
+    sa.Column("document", _text(WIDTHS["document"]), nullable=False, comment="edition and person"),
+    sa.Column("used_at", Utc, nullable=False),
+    sa.Column("used_by", sa.String(100), nullable=False, comment="who took it"),
+    comment="Coupons that were used; each is taken once.",
     **MARIADB,
 )
 

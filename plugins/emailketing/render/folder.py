@@ -60,6 +60,7 @@ class Folder:
         self.mailing, self.templates, self.path = mailing, templates, templates / mailing
         self.layout = _first(templates, shared, LAYOUT)
         stock = _first(templates, shared, default) if default else None
+        self._is_report = stock is not None
         if stock and not self.path.is_dir():
             self.path = stock
         self._layers = tuple(str(each) for each in dict.fromkeys((self.layout, stock or self.path, self.path)))
@@ -136,9 +137,21 @@ class Folder:
         files = [f"{folder}/words.{each}.yaml" for folder in self._layers for each in reversed(_steps(language, ""))]
         changed = [_changed_ns(file) for file in files]
         if language not in self._words or self._words[language][0] != changed:
-            labels = [_labels(Path(file)) for file, ns in zip(files, changed, strict=True) if ns is not None]
+            found = [Path(file) for file, ns in zip(files, changed, strict=True) if ns is not None]
+            labels = [_labels(path, lists=self._is_report and path.parent == self.path) for path in found]
             self._words[language] = (changed, {name: text for each in labels for name, text in each.items()})
         return self._words[language][1]
+
+    def said(self, language: str) -> Mapping[str, Any]:
+        """All that the mailing's own words say in a language, lists of words included; not those of the layouts."""
+        if self.path.name != self.mailing:  # nothing but the default
+            return {}
+        found: dict[str, Any] = {}
+        for each in reversed(_steps(language, "")):
+            for name, item in _read(self.path / f"words.{each}.yaml").items():
+                old = found.get(name)
+                found[name] = {**old, **item} if isinstance(old, dict) and isinstance(item, dict) else item
+        return found
 
 
 def _first(templates: Path, shared: Path, name: str) -> Path:
@@ -172,15 +185,26 @@ def _steps(language: str, territory: str) -> list[str]:
     return [each for each in dict.fromkeys((own, base)) if each and language]
 
 
-def _labels(path: Path) -> dict[str, str]:
+def _labels(path: Path, *, lists: bool = False) -> dict[str, str]:
+    """The labels of a file; with `lists` it may hold lists of words beside them, which are none."""
+    found = _read(path)
+    items = [item for item in found.values() if not (lists and isinstance(item, dict))]
+    if not all(isinstance(item, str) for item in (*found, *items)):
+        raise TemplateError("Words must be lines of the form 'name: \"text\"'.", path=path)
+    return {name: item for name, item in found.items() if isinstance(item, str)}
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         found: Any = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except FileNotFoundError:
+        return {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or str(error)
         raise TemplateError(
             f"These words cannot be read: {problem}.", path=path, line=mark.line + 1 if mark else None
         ) from None
-    if not isinstance(found, dict) or not all(isinstance(item, str) for item in (*found, *found.values())):
+    if not isinstance(found, dict):
         raise TemplateError("Words must be lines of the form 'name: \"text\"'.", path=path)
     return found

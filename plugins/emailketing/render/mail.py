@@ -6,6 +6,7 @@ import mimetypes
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import css_inline
@@ -15,6 +16,7 @@ from inscriptis.model.config import ParserConfig
 
 from emailketing.errors import TemplateError
 from emailketing.model import Attachment
+from emailketing.render.photos import PICTURES_LIMIT, scaled
 
 #: What mail clients show. SVG is not among it.
 MAIL_PICTURES = frozenset({"image/png", "image/jpeg", "image/gif"})
@@ -99,6 +101,38 @@ class Pictures:
         picture = source if isinstance(source, Attachment) else read_picture(self._include, source)
         self._held.setdefault(picture.sha256, picture)
         return f"picture:{picture.sha256}/{quote(picture.filename)}"
+
+    def mail_photo(self, source: str | bytes | Attachment, width: int) -> str:
+        """`photo()` of mail templates: as `picture()`, of the size that is shown; `source` may be the ERP's bytes.
+
+        Raises TemplateError where the pictures of one mail become too heavy.
+        """
+        address = self.mail(scaled(self._taken(source), width))
+        weight = sum(len(each.data) for each in self._held.values())
+        if weight > PICTURES_LIMIT:
+            raise TemplateError(
+                f"The pictures of this mail weigh {weight:,} bytes, more than {PICTURES_LIMIT:,}.",
+                hint="Show fewer, or narrower ones.",
+            )
+        return address
+
+    def sheet_photo(self, source: str | bytes | Attachment, width: int) -> str:
+        """`photo()` of sheets."""
+        return self.sheet(scaled(self._taken(source), width))
+
+    def there(self, source: Any) -> bool:
+        """`has_picture()`: whether there is such a file below include/, or bytes of the ERP."""
+        if isinstance(source, str):
+            path = (self._include.resolve() / source).resolve()
+            return bool(source) and path.is_relative_to(self._include.resolve()) and path.is_file()
+        return bool(source)
+
+    def _taken(self, source: str | bytes | Attachment) -> Attachment:
+        if isinstance(source, Attachment):
+            return source
+        if isinstance(source, bytes | bytearray | memoryview):
+            return Attachment("picture", "image/png", bytes(source))
+        return self._raster(source)
 
     def _raster(self, name: str) -> Attachment:
         if name.lower().endswith(".svg"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from emailketing.render.faults import Missing, told
 from emailketing.render.folder import PARTS, REPORT, Folder, Words, mailings
 from emailketing.render.formats import Formats, Unformattable, locale_for
 from emailketing.render.mail import Pictures, derived_text, inlined, tidied
+from emailketing.render.personal import Places, Shared, deferring
 
 if TYPE_CHECKING:
     from emailketing.render.printing import Printer
@@ -39,6 +40,7 @@ class _Job:
     language: str
     environment: Environment
     variables: Mapping[str, Any]
+    on_paper: Mapping[str, Any] = field(default_factory=dict)  # what the sheet sees in another way
 
 
 class Renderer:
@@ -61,15 +63,45 @@ class Renderer:
         self._environments: dict[str, Environment] = {}
         self._folders: dict[tuple[str, bool], Folder] = {}
 
-    def render(self, mailing: str, variables: Mapping[str, Any], recipient: Recipient, channel: str = "") -> Content:
+    def render(
+        self,
+        mailing: str,
+        variables: Mapping[str, Any],
+        recipient: Recipient,
+        channel: str = "",
+        *,
+        sheet: bool = True,
+    ) -> Content:
         """What `recipient` will read, from the columns of an event's row (and its `lines`).
 
         Only what `channel` carries is rendered: of the phone the text and no PDF, of e-mail all but the phone's text.
-        Without a channel it is all that the mailing has, for people who look at it.
+        Without a channel it is all that the mailing has, for people who look at it. `sheet` False leaves the PDF out.
         Where the variable `report` is one (it can say how it is written), parts that the mailing lacks come from
         `_report`.
         """
-        job = self._job(mailing, variables, recipient)
+        return self._content(self._job(mailing, variables, recipient), channel, sheet=sheet)
+
+    def shared(
+        self, mailing: str, variables: Mapping[str, Any], own: Collection[str], language: str, channel: str = ""
+    ) -> Shared:
+        """What many readers will read, rendered once, in the language of one who wants `language`.
+
+        `own` names what is each reader's own: templates print it as `recipient.<name>`, and `why` and `leave` by these
+        names alone. Attachments and the PDF are the same for all, so nothing of it can stand there.
+        """
+        places = Places(own)
+        job = self._job(mailing, variables, Recipient("", language=language))
+        seen = {**job.variables, "recipient": places.recipient(), **places.own()}
+        once = "a sheet is printed once for all"
+        job = replace(
+            job,
+            variables=seen,
+            on_paper={"recipient": places.recipient(once), **places.own(once)},
+            environment=self._deferring_environment(job.language),
+        )
+        return Shared(self._content(job, channel), places, job.folder.path)
+
+    def _content(self, job: _Job, channel: str, *, sheet: bool = True) -> Content:
         if channel == "phone":
             return Content("", "", phone=self._part(job, "phone", needed=True).strip())
         phone = "" if channel else self._part(job, "phone").strip()
@@ -83,12 +115,32 @@ class Renderer:
             text=told,
             html=html,
             phone=phone,
-            attachments=(*pictures.held(), *self._sheet(job)),
+            attachments=(*pictures.held(), *(self._sheet(job) if sheet else ())),
         )
 
     def language(self, mailing: str, wanted: str, *, report: bool = False) -> str:
         """The language in which a recipient who wants `wanted` gets this mailing."""
         return self._folder(mailing, report=report).language(wanted, self._language, self._territory)
+
+    def said(self, mailing: str, language: str) -> Mapping[str, Any]:
+        """All that the words of a report say in a language, lists of words included."""
+        return self._folder(mailing, report=True).said(language)
+
+    def words_file(self, mailing: str, language: str) -> Path:
+        """Where a mailing's words of a language stand, or would."""
+        return self._templates / mailing / f"words.{language}.yaml"
+
+    def languages(self, mailing: str) -> list[str]:
+        """The languages in which a report has words or parts, or the default has."""
+        return self._folder(mailing, report=True).languages()
+
+    def folder(self, mailing: str) -> Path:
+        """Where the templates of a mailing lie."""
+        return self._folder(mailing).path
+
+    def words(self, mailing: str, language: str) -> Mapping[str, str]:
+        """The labels of a mailing in a language, as templates see them by `t`."""
+        return self._folder(mailing).words(language)
 
     def formats(self, language: str) -> Formats:
         """How amounts, numbers and dates are written in a language: what reports, workbooks and charts write with."""
@@ -151,11 +203,23 @@ class Renderer:
             self._environments[language] = environment
         return self._environments[language]
 
+    def _deferring_environment(self, language: str) -> Environment:
+        """The environment of a language whose filters wait for what is each reader's own."""
+        name = f"{language} for many"
+        if name not in self._environments:
+            own = self._environment(language)
+            environment = own.overlay()
+            house = self.formats(language).filters()
+            environment.filters = {**own.filters, **deferring(house)}
+            self._environments[name] = environment
+        return self._environments[name]
+
     def _subject(self, job: _Job, *, needed: bool) -> str:
         return one_line(self._part(job, "subject", needed=needed))[:SUBJECT_LIMIT]
 
     def _html(self, job: _Job, pictures: Pictures) -> str:
-        page = self._part(job, "body", picture=pictures.mail)
+        shown: dict[str, Any] = {"picture": pictures.mail, "photo": pictures.mail_photo, "has_picture": pictures.there}
+        page = self._part(job, "body", **shown)
         html = inlined(page) if page else ""
         if len(html.encode()) > HTML_LIMIT:
             raise TemplateError(
@@ -167,7 +231,14 @@ class Renderer:
 
     def _sheet(self, job: _Job) -> tuple[Attachment, ...]:
         pictures = Pictures(self._include)
-        html = self._part(job, "sheet", picture=pictures.sheet, listing=self._listing)
+        more: dict[str, Any] = {
+            **job.on_paper,
+            "picture": pictures.sheet,
+            "photo": pictures.sheet_photo,
+            "has_picture": pictures.there,
+        }
+        more["listing"] = self._listing
+        html = self._part(job, "sheet", **more)
         if not html:
             return ()
         try:

@@ -191,10 +191,10 @@ class Rule:
         return cls(
             cadence,
             _zone(given["timezone"]) if given.get("timezone") else zone,
-            _clock(given.get("at", "07:00")),
+            clock(given.get("at", "07:00")),
             _day(given.get("day", 1), cadence),
             _flag(given.get("business", False)),
-            _choice(Shift, given.get("shift", "none")),
+            chosen(Shift, given.get("shift", "none")),
             _among(given.get("period", "completed"), ("completed", "running"), "period") == "running",
         )
 
@@ -234,7 +234,8 @@ def _among(word: Any, known: Iterable[str], what: str) -> str:
     return str(word).strip().lower()
 
 
-def _choice(kind: type[_Choice], word: Any) -> _Choice:
+def chosen(kind: type[_Choice], word: Any) -> _Choice:
+    """The member of `kind` that a settings or DAG file names. Raises DeclarationError with the nearest name."""
     return kind(_among(word, [each.value for each in kind], kind.__name__.lower()))
 
 
@@ -249,7 +250,8 @@ def _zone(name: Any) -> ZoneInfo:
         ) from None
 
 
-def _clock(text: Any) -> time:
+def clock(text: Any) -> time:
+    """A time of day, from "07:30" or "7". Raises DeclarationError."""
     if isinstance(text, time):
         return text
     # YAML reads 7:30 without quotes as a number to the base of sixty.

@@ -121,14 +121,15 @@ class Table:
         return total(line.cells[place] for line in self.lines if line.style is Style.ROW)
 
 
-def table(source: Any, layout: Layout | None = None) -> Table:
+def table(source: Any, layout: Layout | None = None, names: Sequence[str] = ()) -> Table:
     """The table of rows (mappings by column name) or of a pandas DataFrame.
 
+    `names` are the columns, so that a table without a row has them, too.
     A DataFrame with NULLs in a column of whole numbers has turned them into floats; where amounts go beyond 2**53 give
     rows, or `dataframe(rows)`, which keeps every value as it is.
     """
     rows = _rows(source)
-    return _Reading(rows, layout or Layout(), _names(source, rows)).table()
+    return _Reading(rows, layout or Layout(), names or _names(source, rows)).table()
 
 
 def dataframe(rows: Rows) -> Any:

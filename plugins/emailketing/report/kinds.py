@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Context, Decimal, InvalidOperation, localcontext
-from typing import Any, ClassVar, Protocol
-
-from babel import Locale
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from emailketing.hostile import cleaned, one_line
+
+if TYPE_CHECKING:
+    from babel import Locale
 
 Exact = int | Decimal
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from babel import Locale
-from babel.dates import format_date, format_interval, format_skeleton
-
 from emailketing.errors import DeclarationError, nearest
+
+if TYPE_CHECKING:
+    from babel import Locale
 
 
 class Cadence(StrEnum):
@@ -54,6 +56,22 @@ class Period:
         """How many days the period has."""
         return (self.end - self.start).days
 
+    @property
+    def name(self) -> str:
+        """The period in short: 2026-11-24, 2026-W48, 2026-10, 2026-Q4, 2026; `named` reads it."""
+        match self.cadence:
+            case Cadence.DAILY:
+                return self.start.isoformat()
+            case Cadence.WEEKLY:
+                year, week, _ = self.start.isocalendar()
+                return f"{year:04}-W{week:02}"
+            case Cadence.MONTHLY:
+                return f"{self.start.year:04}-{self.start.month:02}"
+            case Cadence.QUARTERLY:
+                return f"{self.start.year:04}-Q{(self.start.month + 2) // 3}"
+            case Cadence.YEARLY:
+                return f"{self.start.year:04}"
+
     def before(self) -> Period:
         """The period that ends where this one begins."""
         return containing(self.cadence, self.start - timedelta(days=1))
@@ -91,6 +109,35 @@ def containing(cadence: Cadence, day: date) -> Period:
     return Period(cadence, first, _months_later(first, months))
 
 
+_NAME = re.compile(r"(?P<year>\d{4})(-(?:W(?P<week>\d\d?)|Q(?P<quarter>[1-4])|(?P<month>\d\d)(-(?P<day>\d\d))?))?")
+
+
+def named(name: str) -> Period:
+    """The period of this name; its form tells the cadence. Raises DeclarationError."""
+    try:
+        return _named(name.strip().upper())
+    except ValueError:
+        raise DeclarationError(
+            f"There is no period {name!r}.", hint="Periods are 2026-11-24, 2026-W48, 2026-10, 2026-Q4 or 2026."
+        ) from None
+
+
+def _named(name: str) -> Period:
+    found = _NAME.fullmatch(name)
+    if found is None:
+        raise ValueError(name)
+    year = int(found["year"])
+    if found["week"]:
+        return containing(Cadence.WEEKLY, date.fromisocalendar(year, int(found["week"]), 1))
+    if found["quarter"]:
+        return containing(Cadence.QUARTERLY, date(year, 3 * int(found["quarter"]), 1))
+    if found["day"]:
+        return containing(Cadence.DAILY, date(year, int(found["month"]), int(found["day"])))
+    if found["month"]:
+        return containing(Cadence.MONTHLY, date(year, int(found["month"]), 1))
+    return containing(Cadence.YEARLY, date(year, 1, 1))
+
+
 def completed(cadence: Cadence, day: date) -> Period:
     """The last period that was over when `day` began: yesterday, the last ISO week, the last month …"""
     return containing(cadence, day).before()
@@ -120,6 +167,8 @@ _WEEK = {"es": "semana {}", "pt": "semana {}", "en": "week {}"}
 
 def label(period: Period, locale: Locale) -> str:
     """The period as people name it: 'octubre de 2026', 'semana 47, 16–22 de nov. de 2026'."""
+    from babel.dates import format_date, format_skeleton  # not needed to declare a report, which must cost nothing
+
     match period.cadence:
         case Cadence.DAILY:
             return str(format_date(period.start, "full", locale=locale))
@@ -137,6 +186,8 @@ def label(period: Period, locale: Locale) -> str:
 
 def short_label(period: Period, locale: Locale) -> str:
     """The period for a column's head or a chart: '19 nov.', 'nov. 2026', 'T4 2026'."""
+    from babel.dates import format_date, format_skeleton
+
     match period.cadence:
         case Cadence.DAILY:
             return str(format_skeleton("MMMd", period.start, locale=locale))
@@ -151,6 +202,8 @@ def short_label(period: Period, locale: Locale) -> str:
 
 
 def _days(period: Period, locale: Locale, skeleton: str = "yMMMd") -> str:
+    from babel.dates import format_interval
+
     written = str(format_interval(period.start, period.last_day, skeleton, locale=locale))
     written = written.replace("\u2009", " ").replace(" - ", " – ")
     # Spaces stay around a dash that parts words or years, and go where it parts two days of one month.

@@ -23,6 +23,9 @@ from emailketing.report.words import words
 #: What a reader takes in at a glance.
 MOST_FIGURES = 6
 
+#: Lines of a section that a mail shows; a section of more travels as a file as well.
+MOST_SHOWN = 12
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -143,6 +146,7 @@ class Written:
         self.who, self.what, self.when = (_clean(each) for each in (report.who, report.what, report.when))
         self.titled = ", ".join(filter(None, (self.what, _clean(report.unit))))
         self.notes = [_clean(note) for note in report.notes]
+        self.shown = MOST_SHOWN
         self.empty = report.empty
 
     @cached_property

@@ -9,37 +9,84 @@ could settle at the time. `judge` says who may be written to, and a delivery ask
 Every part may be repeated, and every part may be killed at any instruction. Connections, clock and files are handed in.
 """
 
+from emailketing.road.campaigning import Sample, advertise, check_campaign, plan, samples
+from emailketing.road.choosing import Advertised, Campaigner, Choice
 from emailketing.road.clock import Clock, utc_now
 from emailketing.road.consenting import ask_again, judge, person_of
 from emailketing.road.delivery import Carrier, Delivered, deliver, keep_house, wire
 from emailketing.road.escalation import escalate, withdraw
+from emailketing.road.greeting import Greeted, Greeter, greet
+from emailketing.road.greeting_preview import (
+    Rehearsal,
+    Stands,
+    Verdict,
+    as_greeted,
+    check_greeting,
+    example,
+    greeting_content,
+    next_day,
+    rehearse,
+)
 from emailketing.road.leaving import Left, leave
 from emailketing.road.preview import check_addresses, check_filters, check_mailing, newest_event, send_test
+from emailketing.road.previewing import check_report, last_period, next_due, preview_report
+from emailketing.road.readers import Reader
+from emailketing.road.reporting import About, House, Reported, Reporter, report
 from emailketing.road.rounds import sweep_all, sweep_out
 from emailketing.road.stillness import Stillness
 from emailketing.road.sweeping import Sweeper, Swept, freeze, mend, sweep
 
 __all__ = [
+    "About",
+    "Advertised",
+    "Campaigner",
     "Carrier",
+    "Choice",
     "Clock",
     "Delivered",
+    "Greeted",
+    "Greeter",
+    "House",
     "Left",
+    "Reader",
+    "Rehearsal",
+    "Reported",
+    "Reporter",
+    "Sample",
+    "Stands",
     "Stillness",
     "Sweeper",
     "Swept",
+    "Verdict",
+    "advertise",
+    "as_greeted",
     "ask_again",
     "check_addresses",
+    "check_campaign",
     "check_filters",
+    "check_greeting",
     "check_mailing",
+    "check_report",
     "deliver",
     "escalate",
+    "example",
     "freeze",
+    "greet",
+    "greeting_content",
     "judge",
     "keep_house",
+    "last_period",
     "leave",
     "mend",
     "newest_event",
+    "next_day",
+    "next_due",
     "person_of",
+    "plan",
+    "preview_report",
+    "rehearse",
+    "report",
+    "samples",
     "send_test",
     "sweep",
     "sweep_all",

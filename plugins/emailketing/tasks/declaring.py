@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import runpy
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
 from typing import NoReturn
@@ -43,16 +44,19 @@ def declared(folder: Path) -> dict[str, Mailing]:
 def _execute(path: Path) -> None:
     try:
         runpy.run_path(str(path))
-    except AuthoringError:
-        raise
     except Exception as error:
+        if isinstance(error, AuthoringError) and error.path is not None:
+            raise
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
         line = frames[-1].lineno if frames else getattr(error, "lineno", None)
+        if isinstance(error, AuthoringError):  # of a kind or a chart, which know nothing of the file that builds them
+            raise DeclarationError(str(error.args[0]), path=path, line=line, hint=error.hint) from None
         raise DeclarationError(f"{type(error).__name__}: {error}", path=path, line=line) from error
 
 
-def known(what: str, name: str, names: Sequence[str]) -> None:
+def known(what: str, name: str, names: Iterable[str]) -> None:
     """Raise DeclarationError, with the line of the DAG file, unless `name` is one of `names`."""
+    names = list(names)
     if name not in names:
         refuse(f"there is no {what} {name!r}.", nearest(name, names))
 
@@ -63,7 +67,20 @@ def refuse(problem: str, hint: str) -> NoReturn:
     raise DeclarationError(problem, path=frame.filename, line=frame.lineno, hint=hint)
 
 
+@contextlib.contextmanager
+def placed() -> Iterator[traceback.FrameSummary]:
+    """Within, a DeclarationError that knows no place is given the line of the DAG file; gives that line."""
+    frame = _caller()
+    try:
+        yield frame
+    except DeclarationError as error:
+        if error.path is not None:
+            raise
+        problem = str(error.args[0])
+        raise DeclarationError(problem, path=frame.filename, line=frame.lineno, hint=error.hint) from None
+
+
 def _caller() -> traceback.FrameSummary:
     """The line of the DAG file that is being executed."""
-    package = str(Path(__file__).parents[1])
-    return next(frame for frame in reversed(traceback.extract_stack()) if not frame.filename.startswith(package))
+    ours = (str(Path(__file__).parents[1]), contextlib.__file__)
+    return next(frame for frame in reversed(traceback.extract_stack()) if not frame.filename.startswith(ours))

@@ -1,0 +1,76 @@
+"""The commands for campaigns: what they ask; `commands.campaigns`, which takes seconds to import, does it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+
+import click
+
+from emailketing import celebrating
+from emailketing.console import Problem, as_json, by, command
+from emailketing.errors import AuthoringError
+
+_day = click.option(
+    "--day", type=click.DateTime(["%Y-%m-%d"]), help="As if it were this day, by the company's calendar; today if not."
+)
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True, metavar="CAMPAIGN...")
+@_day
+@command
+def campaign(names: Sequence[str], day: datetime | None) -> None:
+    """Put the edition of the day into the outbox, for all who have it not yet; `deliver` sends it.
+
+    Doing it again is always safe. `dry-run` shows before what will happen.
+    """
+    from emailketing.commands import campaigns
+
+    problems = campaigns.put(names, day)
+    for problem in problems:
+        Problem(AuthoringError(problem)).show()
+    if problems:
+        sys.exit(1)
+
+
+@click.command("dry-run")
+@click.argument("name", metavar="MAILING")
+@_day
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="People shown in the table.")
+@click.option("--seed", "seeds", multiple=True, help="Send a copy of each different mail to this address, now.")
+@as_json
+@command
+def dry_run(name: str, day: datetime | None, limit: int, seeds: Sequence[str], as_json: bool) -> None:
+    """Who would get a campaign's edition or a greeting, who would not, and why. Nothing is sent.
+
+    Of a campaign also what is wrong with its mails. With --seed a copy of each mail goes straight to that address,
+    marked as a test. The outbox keeps nothing of it.
+    """
+    if greeting := celebrating.named(name):
+        if seeds:
+            raise click.BadParameter("--seed is for campaigns; `send-test` sends a greeting to oneself.")
+        celebrating.rehearse(greeting, day, limit, as_json)
+        return
+    from emailketing.commands import campaigns
+
+    if not campaigns.show_plan(name, day, limit, seeds, as_json):
+        raise click.ClickException("The mails must be mended before anybody gets them.")
+
+
+@click.command()
+@click.argument("code")
+@click.option("--use", is_flag=True, help="Take it: it is good for one use.")
+@by
+@as_json
+@command
+def coupon(code: str, use: bool, by: str, as_json: bool) -> None:
+    """Whose a coupon is, of which campaign, until when it is valid, and whether it was used."""
+    from emailketing.commands import campaigns
+
+    if not campaigns.show_coupon(code, use, by, as_json):
+        sys.exit(1)
+
+
+COMMANDS = (campaign, dry_run, coupon)

@@ -1,0 +1,47 @@
+"""Names that a report's declaration and its words use, held against the columns that its queries give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from emailketing.errors import DeclarationError, nearest
+from emailketing.report.charts import Chart
+from emailketing.report.composing import FIGURES, Listing, Listings
+from emailketing.report.declaration import Part, ReportMailing
+from emailketing.report.naming import Words
+
+
+def faults(mailing: ReportMailing, listings: Listings) -> list[DeclarationError]:
+    """Every name in the declaration that no column has."""
+    return [error for part in mailing.parts for error in _part(mailing, part, listings.get(part.name, Listing()))]
+
+
+def misnamed(mailing: ReportMailing, words: Words, listings: Listings) -> list[DeclarationError]:
+    """Every name in the words of a language that says nothing of this report."""
+    columns = {name for listing in listings.values() for name in listing.columns}
+    parts = {mailing.name, *(part.name for part in mailing.parts if part.name)}
+    found = list(_unknown("No query gives a column {}.", {**words.columns, **words.values}, columns))
+    found += _unknown("The report has no section {}.", {**words.sections, **words.charts}, parts)
+    told = listings.get(FIGURES, Listing())
+    codes = {str(row.get("figure")) for row in told.rows}
+    return [*found, *(_unknown("The query of figures gives no {}.", words.figures, codes) if codes else ())]
+
+
+def _part(mailing: ReportMailing, part: Part, listing: Listing) -> Iterator[DeclarationError]:
+    told = f"{part.query(mailing.name)}.sql gives no column {{}}."
+    yield from _unknown(told, [*part.columns, *part.group_by, *part.hide], listing.columns)
+    if isinstance(part.chart, Chart):
+        chart = part.chart
+        named = (chart.x, chart.y, chart.previous, chart.plan, chart.forecast, chart.by)
+        shown = [name for name in listing.columns if name not in part.hide]
+        yield from _unknown(told, filter(None, named), shown)
+    if mailing.alert and not part.name:
+        limits = [each for each in (mailing.alert.above, mailing.alert.below) if isinstance(each, str)]
+        yield from _unknown(told, [mailing.alert.column, *limits], listing.columns)
+
+
+def _unknown(told: str, names: Iterable[str], known: Iterable[str]) -> Iterator[DeclarationError]:
+    known = list(known)
+    for name in dict.fromkeys(names):
+        if name not in known:
+            yield DeclarationError(told.format(repr(name)), hint=nearest(name, known))

@@ -1,0 +1,346 @@
+"""Campaigns: an audience becomes frozen messages of one edition, rendered once for each group that is told the same.
+
+`advertise` puts an edition into the outbox, `plan` says who would get it and who not, `samples` are its mails. Killed
+at any instruction, the same run goes on where it stood when it is repeated: keys that are known are left alone, and
+what is decided depends on nothing that changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from emailketing.audience import ADDRESS_COLUMN
+from emailketing.erp import GROUP
+from emailketing.errors import AuthoringError, SqlError, TemplateError, nearest
+from emailketing.hostile import one_line
+from emailketing.model import Attachment, Campaign, Content, Kind, Message, Recipient, State, message_id
+from emailketing.render.lint import Level, findings
+from emailketing.render.personal import Shared
+from emailketing.report import files
+from emailketing.report.catalogue import Compared, Look, catalogue, snapshot, whole
+from emailketing.report.report import Report
+from emailketing.road.choosing import IN_HAND, Advertised, Campaigner, Choice, Edition, Kept
+from emailketing.road.editions import coupon_of
+
+_PUT_AT_ONCE = 200  # frozen messages in hand
+
+
+def advertise(campaigner: Campaigner, campaign: Campaign, moment: datetime) -> Advertised:
+    """Put the edition of this moment into the outbox: a message for everybody of the audience who has it not yet.
+
+    Raises ErpError, OutboxError (repeat it), SqlError (the author must mend the query). A group whose template fails
+    gets nothing and is told among the problems; when it is mended, another run goes on.
+    """
+    with Edition(campaigner, campaign, moment) as edition:
+        press = _Press(edition)
+        if not edition.done.off:
+            for rows in edition.rows():
+                press.put(edition.choices(rows))
+        return edition.done
+
+
+def plan(campaigner: Campaigner, campaign: Campaign, moment: datetime) -> Iterator[Choice]:
+    """What the edition of this moment would mean for everybody of the audience; nothing is rendered or kept."""
+    with Edition(campaigner, campaign, moment) as edition:
+        for rows in edition.rows():
+            yield from edition.choices(rows)
+        if edition.done.problems:
+            raise AuthoringError("\n".join(edition.done.problems))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A mail of an edition as one of its readers gets it."""
+
+    choice: Choice
+    content: Content
+
+    @property
+    def leave(self) -> str:
+        """Where its reader leaves."""
+        return self.content.way_out.link if self.content.way_out else ""
+
+
+def samples(
+    campaigner: Campaigner, campaign: Campaign, moment: datetime, most: int = 12, person: str = ""
+) -> list[Sample]:
+    """The different mails of an edition, at most so many: one reader's of each group, language and subject.
+
+    With `person`, a document of the audience, only his.
+    Where nobody gets one (nobody consents, or all have it), it is as those would get it. Raises TemplateError.
+    """
+    found: dict[tuple[str, ...], Choice] = {}
+    with Edition(campaigner, campaign, moment) as edition:
+        for rows in edition.rows():
+            for choice in edition.choices(rows):
+                if person and edition.person(choice) != person:
+                    continue
+                key = edition.content_key(choice)
+                better = key not in found or (choice.gets_it and not found[key].gets_it)
+                if better and choice.envelope.recipient.address and edition.stock.something_for(choice.group):
+                    found[key] = choice
+        chosen = sorted(found.values(), key=lambda choice: not choice.gets_it)[:most]
+        return [_sample(edition, choice) for choice in chosen]
+
+
+def _sample(edition: Edition, choice: Choice) -> Sample:
+    edition.stock.load({choice.group: choice.row.get(GROUP)})
+    return Sample(choice, _Press(edition).content(choice))
+
+
+def check_campaign(campaigner: Campaigner, campaign: Campaign, moment: datetime) -> list[AuthoringError]:
+    """Everything wrong with a campaign's queries and templates, held against the ERP as it is at this moment.
+
+    Its mails are rendered, one of each kind; what a reader or a filter would find wrong with them is among it.
+    """
+    problems: list[AuthoringError] = []
+    problems += campaigner.renderer.check(campaign.name, campaign.channels, report="pdf" in campaign.attach)
+    if problems:
+        return problems
+    try:
+        with Edition(campaigner, campaign, moment) as edition:
+            _check_columns(edition)
+        mails = samples(campaigner, campaign, moment)
+    except AuthoringError as error:
+        return [error]
+    path = campaigner.renderer.folder(campaign.name)
+    for sample in mails:
+        group = sample.choice.group
+        problems += [TemplateError(f"group {group!r}: {fault}.", path=path) for fault in _faults(sample)]
+    return list({str(problem): problem for problem in problems}.values())
+
+
+def _faults(sample: Sample) -> list[str]:
+    """What must be mended before anybody gets a mail."""
+    found = findings(sample.content, leave=sample.leave)
+    return [each.what for each in found if each.level is Level.ERROR]
+
+
+def _check_columns(edition: Edition) -> None:
+    """Raise SqlError where nobody of the audience could be reached."""
+    query = edition.campaigner.erp.query(edition.campaign.name)
+    for channel in edition.campaign.channels:
+        column = ADDRESS_COLUMN[channel]
+        if column not in edition.columns:
+            hint = f"{nearest(column, edition.columns)} Without it everybody would be unaddressed.".strip()
+            raise SqlError(f"the query gives no column {column!r}.", path=query.path, hint=hint)
+
+
+class _Press:
+    """Renders an edition, once for all who are told the same, and fills in what is each one's own."""
+
+    def __init__(self, edition: Edition) -> None:
+        self._edition = edition
+        self._campaigner, self._campaign = edition.campaigner, edition.campaign
+        self._rendered = Kept[Shared | None](IN_HAND)
+        self._files = Kept[tuple[Attachment, ...]](IN_HAND)
+        self._snapshots = set[str]()
+        self._seeded = set[tuple[str, ...]]()
+
+    def put(self, choices: Sequence[Choice]) -> None:
+        """Put what is new into the outbox, people who are told the same after one another."""
+        self._edition.done.skipped.update(choice.skipped for choice in choices if choice.skipped)
+        new = sorted((choice for choice in choices if not choice.skipped), key=self._edition.content_key)
+        messages: list[Message] = []
+        for choice in new:
+            messages += self._messages(choice)
+            if len(messages) >= _PUT_AT_ONCE:
+                self._put(messages)
+                messages = []
+        self._put(messages)
+
+    def content(self, choice: Choice) -> Content:
+        """What one person reads. Raises TemplateError."""
+        return self._filled(choice, self._shared(choice))
+
+    def _messages(self, choice: Choice) -> list[Message]:
+        """The message to one person, and with the first of each rendering the copies to the seeds."""
+        if not choice.gets_it:
+            return [Message(choice.envelope)]
+        try:
+            shared = self._rendered.get(self._edition.content_key(choice), lambda: self._render(choice))
+            if shared is None:
+                return []
+            return [self._frozen(choice, shared), *self._seeds(choice, shared)]
+        except AuthoringError as error:
+            self._edition.done.tell(str(error))
+            return []
+
+    def _render(self, choice: Choice) -> Shared | None:
+        try:
+            shared = self._shared(choice)
+            self._refuse_faults(Sample(choice, self._filled(choice, shared)))
+            return shared
+        except AuthoringError as error:  # told once, and not tried again for each of its readers
+            self._edition.done.tell(str(error))
+            return None
+
+    def _refuse_faults(self, sample: Sample) -> None:
+        """Raise TemplateError for what no reader should be sent, such as a picture that says nothing."""
+        if sample.choice.envelope.channel == "email" and (faults := _faults(sample)):
+            path = self._campaigner.renderer.folder(self._campaign.name)
+            raise TemplateError(f"group {sample.choice.group!r}: {'; '.join(faults)}.", path=path)
+
+    def _shared(self, choice: Choice) -> Shared:
+        self._edition.done.renderings += 1
+        recipient, channel = choice.envelope.recipient, choice.envelope.channel
+        name, variables = self._campaign.name, self._variables(choice)
+        shared = self._campaigner.renderer.shared(name, variables, self._own(), recipient.language, channel)
+        if channel != "email":
+            return shared
+        key = choice.group, choice.base, self._edition.language(recipient)
+        return shared.with_files(self._files.get(key, partial(self._attached, choice)))
+
+    def _own(self) -> tuple[str, ...]:
+        """What is each reader's own: the columns of his row, and what we make of them."""
+        mine = ("name", "address", "language", "why", "leave")
+        coupon = ("coupon",) if self._campaign.coupon_days else ()
+        return tuple(dict.fromkeys((*mine, *coupon, *self._edition.columns)))
+
+    def _variables(self, choice: Choice) -> dict[str, Any]:
+        told = self._edition.stock.compared(choice.group, choice.base)
+        variables = {
+            **self._edition.stock.variables(choice.group),
+            GROUP: choice.group,
+            "items": self._told(told, choice.base),
+            "changed": told.changed,
+            "gone": len(told.gone),
+            "base": choice.base,
+            "edition": self._edition.id,
+            "day": self._edition.day,
+            "variant": choice.variant,
+        }
+        if self._campaign.coupon_days:
+            variables["coupon_until"] = self._edition.day + timedelta(days=self._campaign.coupon_days)
+        if "pdf" in self._campaign.attach and choice.envelope.channel == "email":
+            variables["report"] = catalogue(variables["items"], self._look(choice), self._title(choice))
+        return variables
+
+    def _told(self, told: Compared, base: str) -> list[dict[str, Any]]:
+        return told.changed if self._campaign.only_changed and base else told.items
+
+    def _attached(self, choice: Choice) -> tuple[Attachment, ...]:
+        wanted = set(self._campaign.attach) - {"pdf"}
+        if not wanted:
+            return ()
+        told = self._told(self._edition.stock.compared(choice.group, choice.base), choice.base)
+        report = whole(told, self._look(choice), self._title(choice))
+        writer = self._campaigner.renderer.formats(self._edition.language(choice.envelope.recipient))
+        made: list[Attachment] = []
+        if "xlsx" in wanted:
+            made.append(files.xlsx(report, writer, self._campaigner.company, self._campaigner.zone))
+        if "csv" in wanted:
+            made += files.csvs(report, writer)
+        return tuple(made)
+
+    def _look(self, choice: Choice) -> Look:
+        words = self._words(choice)
+        return Look(lambda name: words.get(name, ""), self._campaign.sections, self._campaign.hide)
+
+    def _title(self, choice: Choice) -> Report:
+        """The head of paper and files: words of the mailing, in which {names} of the group's variables may stand."""
+        words, told = self._words(choice), self._edition.stock.compared(choice.group, choice.base)
+        formats = self._campaigner.renderer.formats(self._edition.language(choice.envelope.recipient))
+        known = {
+            **self._edition.stock.variables(choice.group),
+            "day": formats.long_date(self._edition.day),
+            "count": len(told.changed),
+        }
+        said = {name: _worded(words.get(f"paper_{name}", ""), known) for name in ("title", "when", "unit", "note")}
+        message = words.get("paper_changed" if told.changed else "paper_message", "")
+        return Report(
+            what=said["title"] or self._campaign.name,
+            when=said["when"] or formats.long_date(self._edition.day),
+            made_at=self._edition.moment,
+            who=self._campaigner.company,
+            unit=said["unit"],
+            message=_worded(message, known),
+            notes=tuple(filter(None, [said["note"]])),
+        )
+
+    def _words(self, choice: Choice) -> Mapping[str, str]:
+        return self._campaigner.renderer.words(self._campaign.name, self._edition.language(choice.envelope.recipient))
+
+    def _frozen(self, choice: Choice, shared: Shared) -> Message:
+        envelope, sender = choice.envelope, self._campaigner.sender
+        content = self._filled(choice, shared)
+        return Message(
+            envelope,
+            sender=sender.address,
+            subject=content.subject,
+            message_id=message_id(envelope.key, sender.domain),
+            frozen=self._campaigner.channels[envelope.channel].freeze(envelope, content, sender),
+        )
+
+    def _filled(self, choice: Choice, shared: Shared) -> Content:
+        envelope, words = choice.envelope, self._words(choice)
+        way = self._campaigner.door.way_out(envelope.recipient.address, Kind.CAMPAIGN, self._campaign.name)
+        why = one_line(choice.row.get("because") or "")
+        values = {
+            **choice.row,
+            "name": envelope.recipient.name or words.get("reader", ""),
+            "address": envelope.recipient.address,
+            "language": envelope.recipient.language,
+            "coupon": coupon_of(self._campaigner.secret, self._campaign.name, envelope.document),
+            "why": words.get(why, why) or words.get("why_default", ""),
+            "leave": way.link,
+        }
+        try:
+            return replace(shared.filled(values), way_out=way)
+        except TemplateError as error:
+            raise TemplateError(f"{error} (document {self._edition.person(choice)!r})") from None
+
+    def _seeds(self, choice: Choice, shared: Shared) -> list[Message]:
+        """Copies of a rendering to the company's own people, as this choice's person would get it."""
+        key = (choice.group, *self._edition.content_key(choice)[2:])
+        if key in self._seeded or choice.envelope.channel != "email":
+            return []
+        self._seeded.add(key)
+        document = ":".join([self._edition.id, "seed", choice.group[:40], *key[1:3]])
+        envelope = replace(choice.envelope, document=document, kind=Kind.REPORT, because="seed list")
+        copies = [
+            replace(choice, envelope=replace(envelope, recipient=Recipient(each, language=envelope.recipient.language)))
+            for each in self._campaigner.seeds
+        ]
+        known = self._campaigner.outbox.known({copy.envelope.key for copy in copies})
+        new = [copy for copy in copies if copy.envelope.key not in known]
+        self._edition.done.seeds += len(new)
+        return [self._frozen(copy, shared) for copy in new]
+
+    def _put(self, messages: Sequence[Message]) -> None:
+        """What an edition tells is kept before anybody is sent it, and never after."""
+        if not messages:
+            return
+        if self._campaign.marks:
+            self._keep_snapshots()
+        held = self._campaigner.outbox.put(messages, {}, self._edition.now).too_large
+        for reason in held.values():
+            self._edition.done.tell(reason)
+        self._edition.done.states.update(
+            State.HELD if each.envelope.key in held else each.envelope.state
+            for each in messages
+            if each.envelope.because != "seed list"
+        )
+
+    def _keep_snapshots(self) -> None:
+        assert self._campaign.marks is not None
+        new = self._edition.stock.held() - self._snapshots
+        kept = {group: snapshot(self._edition.stock.items(group), self._campaign.marks) for group in new}
+        if kept:
+            self._campaigner.outbox.keep_edition(self._campaign.name, self._edition.id, kept, self._edition.now)
+        self._snapshots |= new
+
+
+class _Blank(dict[str, Any]):
+    """Names that nobody gives are left as they stand."""
+
+    def __missing__(self, name: str) -> str:
+        return f"{{{name}}}"
+
+
+def _worded(text: str, known: Mapping[str, Any]) -> str:
+    return text.format_map(_Blank({name: one_line(value) for name, value in known.items()})) if text else ""

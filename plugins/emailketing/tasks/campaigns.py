@@ -1,0 +1,171 @@
+"""Campaigns: declared one by one, each put into the outbox by a task; the bulk lane sends it."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException
+
+from emailketing import settings
+from emailketing.errors import SettingsError
+from emailketing.model import Campaign, query_files
+from emailketing.tasks.declaring import CHANNELS, declare, known, refuse
+from emailketing.tasks.upkeep import STUCK
+
+if TYPE_CHECKING:
+    from emailketing.road import Advertised
+
+log = logging.getLogger(__name__)
+
+#: How often there is a new edition, and for how many days one is worth sending.
+EDITIONS = {"daily": 1, "weekly": 7, "monthly": 31, "once": None}
+
+ATTACHMENTS = ("pdf", "xlsx", "csv")
+
+#: An edition that is over may still be finished by a run that began in time.
+_GRACE = timedelta(hours=6)
+
+_LONGEST_RUN = timedelta(hours=2)
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def mail_campaign(  # noqa: PLR0913 one declaration, each argument by its name
+    name: str,
+    *,
+    edition: str = "once",
+    channels: Sequence[str] = ("email",),
+    attach: Sequence[str] = (),
+    subjects: Sequence[str] = (),
+    coupon: timedelta | None = None,
+    sections: str = "",
+    marks: tuple[str, str] | None = None,
+    only_changed: bool = False,
+    hide: Sequence[str] = (),
+    expires_after: timedelta | None = None,
+) -> Campaign:
+    """Advertise to the audience of `include/sql/<name>.sql`, by `include/templates/<name>/`, once in each edition.
+
+    `edition` says how often there is a new one: daily, weekly, monthly or once. `attach` names the files that go with
+    it: pdf (by sheet.html.j2, or the default), xlsx, csv. `subjects` names several of which each reader gets one, seen
+    by the templates as `variant`. `coupon` gives each reader a code of his own, valid for so long. `marks` names the
+    columns of the items that tell them apart and that may change, such as `("code", "price")`: what changed since the
+    last edition that a reader was sent is marked, and with `only_changed` nothing else is told. `sections` is the
+    column of the items whose values are headings, `hide` are columns that files do not show. After `expires_after` it
+    is not sent any more; without it, when the next edition is due.
+
+    Raises DeclarationError, with the line of the DAG file, for whatever cannot be meant.
+    """
+    include = settings.load().include
+    if not include.is_dir():
+        raise SettingsError(f"There is no folder {include}.", hint="EMAILKETING_INCLUDE names the include folder.")
+    known("query", name, [path.name.removesuffix(".sql") for path in query_files(include / "sql")])
+    known("template folder", name, [path.name for path in include.glob("templates/*") if path.is_dir()])
+    known("edition", edition, list(EDITIONS))
+    for channel in channels:
+        known("channel", channel, CHANNELS)
+    for kind in attach:
+        known("kind of file", kind, ATTACHMENTS)
+    _refuse_what_cannot_be_meant(subjects, coupon, marks, only_changed)
+    campaign = Campaign(
+        name,
+        channels=tuple(channels),
+        expires_after_s=_worth_s(edition, expires_after),
+        edition=edition,
+        attach=tuple(attach),
+        variants=tuple(subjects),
+        coupon_days=coupon.days if coupon else None,
+        sections=sections,
+        marks=tuple(marks) if marks else None,  # type: ignore[arg-type]
+        only_changed=only_changed,
+        hide=tuple(hide),
+    )
+    declare(campaign)
+    CampaignOperator(task_id=f"advertise_{name}", campaign=campaign, execution_timeout=_LONGEST_RUN + STUCK)
+    return campaign
+
+
+def _refuse_what_cannot_be_meant(
+    subjects: Sequence[str], coupon: timedelta | None, marks: tuple[str, str] | None, only_changed: bool
+) -> None:
+    if len(subjects) == 1 or len(set(subjects)) != len(subjects):
+        refuse(f"subjects is {list(subjects)!r}.", "Name at least two different ones, or leave it out.")
+    if wrong := [each for each in subjects if not _NAME.fullmatch(each)]:
+        refuse(f"{wrong[0]!r} is no name of a subject.", "Use small letters, such as subjects=['price', 'season'].")
+    if coupon is not None and coupon < timedelta(days=1):
+        refuse(f"coupon is {coupon}, which is less than a day.", "Say how long it is valid, as timedelta(days=30).")
+    if marks is not None and len(marks) != 2:
+        refuse(f"marks is {marks!r}.", "Name two columns of the items, as marks=('code', 'price').")
+    if only_changed and marks is None:
+        refuse("only_changed needs marks.", "Say by which columns items change, as marks=('code', 'price').")
+
+
+def _worth_s(edition: str, expires_after: timedelta | None) -> float | None:
+    if expires_after is not None:
+        if expires_after <= timedelta(0):
+            refuse(f"expires_after is {expires_after}.", "Give a length of time, such as timedelta(days=2).")
+        return expires_after.total_seconds()
+    days = EDITIONS[edition]
+    return None if days is None else timedelta(days=days).total_seconds()
+
+
+class CampaignOperator(BaseOperator):  # type: ignore[misc]
+    """Puts the edition of the run's day into the outbox; whoever has it already is left alone.
+
+    Clearing or repeating a run therefore doubles nothing. A backfill, and a run for an edition that is over, send
+    nothing, unless the run is triggered with the configuration `{"send": true}`.
+    """
+
+    def __init__(self, *, campaign: Campaign, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.campaign = campaign
+
+    def execute(self, context: Any) -> dict[str, int]:
+        """Advertise. What an author must mend fails the task, when all else is in the outbox."""
+        from emailketing import road, wiring
+
+        run = context["dag_run"]
+        moment = run.logical_date or run.run_after
+        zone = ZoneInfo(settings.load().company.timezone)
+        if not _is_asked_to(run.conf, context.get("params")) and (
+            why := stale(self.campaign, run.run_type, moment, zone)
+        ):
+            log.warning("%s: %s; nothing is sent", self.campaign.name, why)
+            return {}
+        done = road.advertise(wiring.campaigner(), self.campaign, moment)
+        log.info("%s: %s", self.campaign.name, advertised(done))
+        if done.problems:
+            raise AirflowFailException("\n".join(done.problems))
+        return {state.value: count for state, count in done.states.items()}
+
+
+def _is_asked_to(*said: Any) -> bool:
+    """Whether the run's configuration, or the DAG's parameters, say `send`."""
+    return any(str((each or {}).get("send", "")).lower() in {"true", "1", "yes"} for each in said)
+
+
+def stale(campaign: Campaign, run_type: str, moment: datetime, zone: ZoneInfo, now: datetime | None = None) -> str:
+    """Why a run sends nothing unless it is asked to; '' where it is of the present."""
+    from emailketing.road.editions import edition_of
+
+    now = now or datetime.now(UTC)
+    if str(getattr(run_type, "value", run_type)) == "backfill":
+        return "this is a backfill"
+    of, current = (edition_of(campaign.edition, each.astimezone(zone).date()) for each in (moment, now))
+    return f"the edition {of} is over" if of != current and now - moment > _GRACE else ""
+
+
+def advertised(done: Advertised) -> str:
+    """What a run of a campaign did, in a sentence for logs and the command line."""
+    if done.off:
+        return f"{done.off}; nobody is told"
+    states = [f"{count} {state}" for state, count in sorted(done.states.items())]
+    skipped = [f"{count} left alone ({why})" for why, count in sorted(done.skipped.items())]
+    seeds = [f"{done.seeds} copies to the seed list"] if done.seeds else []
+    told = ", ".join([*states, *skipped, *seeds]) or "nobody to tell"
+    return f"edition {done.edition}: {done.people} people, {told}; rendered {done.renderings} times"

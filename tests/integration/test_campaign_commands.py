@@ -1,0 +1,123 @@
+"""Campaigns by hand: dry run, check, preview, the edition, coupons, and again to those who failed."""
+
+import json
+import re
+from collections import Counter
+
+import pytest
+import sqlalchemy as sa
+
+from demo.catcher import read_log
+
+SECRET = "a secret of the tests, long enough"
+LEAVING = {"conn_type": "generic", "login": "salir@petroleradeleste.example", "password": SECRET}
+
+
+@pytest.fixture
+def desk(desk):
+    desk.env["AIRFLOW_CONN_UNSUBSCRIBE"] = json.dumps(LEAVING)
+    return desk
+
+
+def choices(desk, name="promotion", *more):
+    lines = desk.run("dry-run", name, "--json", *more).splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{")]  # Airflow warns of short secrets
+
+
+def test_the_dry_run_says_who_and_why_and_what_is_wrong_with_the_mails(desk):
+    planned = choices(desk)
+    assert {each["gets_it"] for each in planned} == {True, False}
+    assert all(each["why"] for each in planned)
+    whys = Counter(each["why"].partition(":")[0] for each in planned if not each["gets_it"])
+    assert "no consent" in whys
+    shown = desk.run("dry-run", "promotion", "--limit", "2")
+    assert "gets it" in shown
+    assert "bytes of HTML" in shown
+    assert "error:" not in shown
+    assert desk.rows() == []
+    desk.mend("templates/promotion/body.html.j2", 'alt="{{ each.product_group }}"', 'alt=""')
+    told = desk.run("dry-run", "promotion", fails=True)
+    assert "has no alt text" in told
+    assert "must be mended" in told
+
+
+def test_check_holds_campaigns_against_the_live_erp(desk):
+    told = desk.run("check", "promotion", "price_list", "product_presentation", fails=True)  # there is no mail server
+    for name in ("promotion", "price_list", "product_presentation"):
+        assert re.search(rf"✓ mailing {name}: .*would get it now", told), told
+    desk.mend("sql/promotion.sql", "c.email  ", "c.mail  ")
+    told = desk.run("check", "promotion", fails=True)
+    assert re.search(r"sql/promotion.sql:\d+: the ERP has no column 'mail'", told), told
+    desk.mend("sql/promotion.sql", "c.mail  ", "c.email  ")
+    desk.mend("templates/promotion/text.txt.j2", '{% include "_layout/advertising.txt.j2" %}', "")
+    assert "does not say how to leave" in desk.run("check", "promotion", fails=True)
+
+
+def test_an_edition_goes_out_once_and_a_coupon_is_good_once(desk):
+    planned = [each for each in choices(desk) if each["gets_it"]]
+    told = desk.run("campaign", "promotion")
+    assert f"{len(planned)} queued" in told
+    assert "left alone (has this edition)" in desk.run("campaign", "promotion")
+    with desk.mail_server():
+        assert f"{len(planned)} accepted" in desk.run("deliver")
+    mails, _ = read_log(desk.log)
+    assert sorted(mail.recipients[0] for mail in mails) == sorted(each["address"] for each in planned)
+    row = desk.rows("--state", "accepted")[0]
+    eml = desk.folder / "one.eml"
+    desk.run("outbox", "show", row["key"], "--eml", str(eml))
+    code = re.search(
+        r"(?:Su c=C3=B3digo|Su código|Your code): ([0-9A-Z]{5}-[0-9A-Z]{5})", eml.read_text(errors="replace")
+    )[1]
+    assert "valid; " in desk.run("coupon", code.lower().replace("-", ""))
+    assert row["address"] in desk.run("coupon", code, "--use", "--by", "caja 3")
+    assert "by caja 3" in desk.run("coupon", code, "--use", "--by", "caja 4", fails=True)
+    assert "is no coupon of ours" in desk.run("coupon", "00000-00000", fails=True)
+    rotated = {**LEAVING, "password": "another secret, long enough", "extra": {"former": [SECRET]}}
+    assert "by caja 3" in desk.run("coupon", code, fails=True, AIRFLOW_CONN_UNSUBSCRIBE=json.dumps(rotated))
+
+
+def test_what_failed_is_sent_again_and_nothing_else(desk):
+    desk.run("campaign", "promotion")
+    edition = choices(desk)[0]["edition"]
+    with desk.mail_server():
+        desk.run("deliver")
+    accepted = len(desk.rows("--state", "accepted"))
+    assert "nothing of it failed" in desk.run("outbox", "resend", "--mailing", "promotion", "--why", "x")
+    refuse(desk, 3)
+    resend = ("outbox", "resend", "--mailing", "promotion", "--why", "the server was wrong", "--edition")
+    assert "nothing of it failed" in desk.run(*resend, "2020-01")
+    again = desk.run(*resend, edition)
+    assert "3 queued again" in again
+    with desk.mail_server():
+        assert "3 accepted" in desk.run("deliver")
+    assert len(desk.rows("--state", "accepted")) == accepted
+    assert "Name either a KEY or --mailing" in desk.run("outbox", "resend", "--why", "x", fails=True)
+
+
+def refuse(desk, count):
+    """As if the server had refused so many."""
+    engine = sa.create_engine(f"sqlite:///{desk.folder / 'outbox.db'}")
+    some = f"SELECT id FROM outbox_message WHERE state = 'accepted' LIMIT {count}"
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE outbox_message SET state = 'refused' WHERE id IN ({some})")
+    engine.dispose()
+
+
+def test_preview_and_seed_show_a_mail_before_anybody_gets_it(desk):
+    out = desk.folder / "preview"
+    assert "as " in desk.run("preview", "price_list", "--out", str(out))
+    assert {path.suffix for path in out.iterdir()} >= {".html", ".txt", ".pdf", ".xlsx"}
+    with desk.mail_server():
+        told = desk.run("dry-run", "product_presentation", "--seed", "jefe@petroleradeleste.example")
+    assert "jefe@petroleradeleste.example: 'Nuevo: " in told
+    mails, _ = read_log(desk.log)
+    assert {mail.recipients for mail in mails} == {("jefe@petroleradeleste.example",)}
+    assert all(mail.subject.startswith("[test]") for mail in mails)
+    assert desk.rows() == []
+
+
+def test_other_commands_leave_campaigns_alone(desk):
+    assert "promotion" not in desk.run("sweep")
+    assert "price_list is no notification" in desk.run("sweep", "price_list", fails=True)
+    assert "is no campaign" in desk.run("dry-run", "receipt", fails=True)
+    assert "Did you mean 'promotion'" in desk.run("campaign", "promotions", fails=True)
