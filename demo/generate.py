@@ -23,17 +23,20 @@ def generate(engine: Engine, *, seed: int = 1, until: date, scale: float = 1.0) 
     The history ends with the day before `until` (company-local), so that nothing in it lies in the future. A `scale`
     below 1 makes fewer days, parties, products and sales; only the whole is plausible as a business.
     """
-    data = build(seed, until, scale)
+    return store(engine, build(seed, until, scale))
+
+
+def store(engine: Engine, data: Data) -> dict[str, int]:
+    """Store rows that were built; returns their number by table."""
     with engine.begin() as connection:
         for table in schema.metadata.sorted_tables:
             _store(connection, table, data.rows[table.name])
     return {table.name: len(data.rows[table.name]) for table in schema.metadata.sorted_tables}
 
 
-def build(seed: int, until: date, scale: float = 1.0) -> Data:
-    """The rows that `generate` stores, by table."""
-    days = max(45, round(DAYS * scale))
-    data = Data(Random(seed), until - timedelta(days=days))
+def build(seed: int, until: date, scale: float = 1.0, days: int | None = None) -> Data:
+    """The rows that `generate` stores, by table; `days` of history, if not as many as `scale` gives."""
+    data = Data(Random(seed), until - timedelta(days=days or max(45, round(DAYS * scale))))
     data.rows["accounts"] = documents.chart()
     masters.build(data, max(40, round(PARTIES * scale)), max(60, round(PRODUCTS * scale)))
     history.History(data, until, round(SALES * scale)).run()

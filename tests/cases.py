@@ -1,31 +1,43 @@
-"""Golden cases: what the templates see, from a case's input.yaml; a document's row, or a report."""
+"""Golden cases: what templates see, from a case's input.yaml: a document's row, a report, a shipped report's rows.
 
+Of a shipped report the case gives what its queries gave; its DAG file and its words make a report of that.
+"""
+
+import csv
+import io
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
+from functools import cache
 
 from emailketing.model import Recipient
 from emailketing.render.formats import locale_for
 from emailketing.report import periods
 from emailketing.report.charts import Chart
+from emailketing.report.composing import Listing, Material, Voice, compose
 from emailketing.report.frame import Layout, table
 from emailketing.report.kinds import Account, Date, Money, Number, Percent, Text
+from emailketing.report.naming import Words
 from emailketing.report.report import Figure, Report, Section
 from emailketing.report.variance import Good
+from emailketing.settings import PROJECT
 
 KINDS = {"account": Account, "date": Date, "number": Number, "percent": Percent, "text": Text, "money": Money}
+SPANS = ("now", "before", "year_ago")
 
 
 def rendered(renderer, mailing, given):
     """The mail of a case: of a document or a report, or of a campaign, whose `own` is the reader's."""
     recipient = Recipient(**given["recipient"])
     if "campaign" not in given:
-        return renderer.render(mailing, variables(given), recipient)
+        return renderer.render(mailing, variables(given, mailing, renderer), recipient)
     own = {"name": recipient.name, "why": given["why"], "leave": given["leave"], **given.get("own", {})}
     return renderer.shared(mailing, given["campaign"], tuple(own), recipient.language).filled(own)
 
 
-def variables(given):
+def variables(given, mailing, renderer):
     """What a case's templates see."""
+    if "shipped" in given:
+        return {"report": shipped(given["shipped"], mailing, given["recipient"]["language"], renderer)}
     if "report" in given:
         return {"report": report(given["report"], given["recipient"]["language"])}
     return {**given["row"], "lines": given.get("lines", [])}
@@ -48,6 +60,58 @@ def report(given, language):
         notes=tuple(given.get("notes", [])),
         period=period,
     )
+
+
+def shipped(given, mailing, language, renderer):
+    """A report as its DAG file declares it, of the rows that the case gives; `where` is that of a subscription."""
+    rows = {span: {_part(name): listing(each) for name, each in given.get(span, {}).items()} for span in SPANS}
+    material = Material(periods.named(given["period"]), datetime.fromisoformat(given["moment"]), **rows)
+    if where := given.get("where"):
+        material = material.only(lambda row: all(str(row.get(column)) == value for column, value in where.items()))
+    words = Words.of(mailing, renderer.said(mailing, language))
+    return compose(declared()[mailing], material, Voice(words, renderer.formats(language), "PYG"))
+
+
+def _part(name):
+    return "" if name == "main" else name
+
+
+@cache
+def declared():
+    from emailketing import tasks
+
+    return tasks.declared(PROJECT / "dags")
+
+
+def listing(given):
+    """What a query gives: CSV; or columns and cells for each row; `times` repeats them, counting in `{n}`."""
+    if isinstance(given, str):
+        columns, *rows = csv.reader(io.StringIO(given))
+        return _listing(columns, [[value(cell) for cell in row] for row in rows])
+    numbers = range(1, given.get("times", 1) + 1)
+    return _listing(
+        given["columns"], [[exactly(cell, number) for cell in row] for number in numbers for row in given["rows"]]
+    )
+
+
+def _listing(columns, rows):
+    return Listing(tuple(columns), [dict(zip(columns, row, strict=True)) for row in rows])
+
+
+def value(cell):
+    if cell == "":
+        return None
+    try:
+        number = Decimal(cell)
+    except InvalidOperation:
+        return cell
+    return int(number) if number == number.to_integral_value() else number
+
+
+def exactly(cell, number):
+    if isinstance(cell, str):
+        return cell.format(n=number)
+    return Decimal(str(cell)) if isinstance(cell, float) else cell
 
 
 def figure(given):

@@ -6,7 +6,6 @@ import importlib
 import os
 
 os.environ["_AIRFLOW__AS_LIBRARY"] = "1"
-os.environ["AIRFLOW__CORE__DEFAULT_TIMEZONE"] = "America/Asuncion"  # Airflow takes it when it is imported
 
 for _name in (
     *("airflow.providers.smtp.hooks.smtp", "alembic.command", "apprise", "psycopg", "pymysql", "rich.table"),

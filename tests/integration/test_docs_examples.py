@@ -75,9 +75,9 @@ def test_the_credit_note_of_the_guide_reaches_the_customer(guide):
 
 
 @pytest.fixture
-def greeting_guide(tmp_path, company):
+def greeting_guide(tmp_path, company, shell):
     """A desk whose folders hold what the guide to greetings shows; one employee was hired on this day."""
-    desk, own = Desk(tmp_path, company), tmp_path / "own"
+    desk, own = Desk(tmp_path, company, shell), tmp_path / "own"
     assert len(laid_out("add-a-greeting.md", own)) == 6
     desk.env |= {
         "EMAILKETING_INCLUDE": str(own / "include"),

@@ -285,13 +285,13 @@ def test_the_number_of_queries_does_not_grow_with_what_waits(desk):
     with desk.town.engine.begin() as connection:
         row = dict(connection.execute(sa.select(orders).filter_by(number=sample.document)).mappings().one())
         del row["id"]
-        for number in range(60):
+        for number in range(9):
             connection.execute(sa.insert(orders), {**row, "number": f"900-{number}"})
     with _counted(desk.town.sweeper.erp.engine) as waiting:
         assert desk.sweep().new == 0
     desk.sleep(5.1)
     with _counted(desk.town.sweeper.erp.engine) as due:
-        assert desk.sweep().new == 61
+        assert desk.sweep().new == 10
     with _counted(desk.town.sweeper.erp.engine) as queued:
         assert desk.sweep().new == 0
     assert len(none) == len(waiting)
@@ -331,8 +331,8 @@ def test_the_shipped_follow_ups_are_declared_swept_and_not_watched():
     assert [declared[each.name] for each in follow_ups] == list(follow_ups)
 
 
-def test_check_tells_when_a_follow_up_is_due_and_what_a_channel_in_reserve_lacks(company, tmp_path):
-    desk = CommandLine(tmp_path, company)
+def test_check_tells_when_a_follow_up_is_due_and_what_a_channel_in_reserve_lacks(company, tmp_path, shell):
+    desk = CommandLine(tmp_path, company, shell)
     told = desk.run("check", "payment_order", "payment_order_reminder", fails=True)  # no mail server is there
     assert "✓ mailing payment_order: query" in told
     assert "✓ mailing payment_order_reminder: query" in told

@@ -20,8 +20,8 @@ from typing import Any
 from emailketing.errors import DeclarationError, nearest
 from emailketing.model import Attachment
 from emailketing.report.frame import Line, Style, Table
-from emailketing.report.kinds import DASH, Date, DateTime, Exact, Kind, Numeric, Writer, ratio, total
-from emailketing.report.variance import Good, Scale, Variance, signed, variance
+from emailketing.report.kinds import DASH, Date, DateTime, Exact, Kind, Numeric, Writer, ratio, signed, total
+from emailketing.report.variance import Good, Scale, Variance, variance
 from emailketing.report.words import words
 
 #: Parts that are told apart in one bar.
@@ -56,8 +56,10 @@ class Chart:
     """A declared chart over the columns of its section's table.
 
     `x` is a column of categories or days, `y` of numbers; `previous`, `plan` and `forecast` are columns to compare
-    with, `by` the column whose values a stacked bar consists of. `good` says which way is good: up, down or none.
-    Categories beyond `most` are added up as others.
+    with, `by` the column whose values a stacked bar consists of. They may be columns that the table hides; then rows
+    without a number in a hidden `y` are left out, and sums of accounts may be drawn. `sums` names the column that says
+    which steps of a waterfall are sums, where those are not the sums of accounts. `good` says which way is good: up,
+    down or none. Categories run by size, with `in_order` as the rows do; those beyond `most` are added up as others.
     """
 
     kind: str
@@ -68,7 +70,9 @@ class Chart:
     plan: str = ""
     forecast: str = ""
     by: str = ""
+    sums: str = ""
     good: str = "up"
+    in_order: bool = False
     most: int = 10
 
     def __post_init__(self) -> None:
@@ -78,6 +82,8 @@ class Chart:
                 raise DeclarationError(f"A chart has no {known.__name__.lower()} {word!r}.", hint=nearest(word, names))
         if (self.kind == ChartKind.STACKED) != bool(self.by):
             raise DeclarationError("A stacked chart, and only that, names the column `by` that parts its bars.")
+        if self.sums and self.kind != ChartKind.WATERFALL:
+            raise DeclarationError("Only a waterfall has sums among its bars: `sums` says which they are.")
 
     def plot(self, table: Table) -> Plot | None:
         """The chart's data; None when there is nothing to draw. Raises DeclarationError for unknown columns."""
@@ -335,25 +341,37 @@ class _Data:
         return self._ordered(plot)
 
     def _waterfall(self) -> Plot:
-        lines = self._table.rows()
-        x, y = self._table.index(self._chart.x), self._table.index(self._chart.y)
+        lines = self._drawn() if self._hidden else self._table.rows()
+        x, y = self._table.cell(self._chart.x), self._table.cell(self._chart.y)
+        is_sum = self._table.cell(self._chart.sums) if self._chart.sums else None
         return Plot(
             self._kind,
             self._chart.title,
-            tuple(line.cells[x] for line in lines),
+            tuple(x(line) for line in lines),
             self._label_kind,
             self._table.kind(self._chart.y),
-            (Series(Role.ACTUAL, "", tuple(line.cells[y] for line in lines)),),
+            (Series(Role.ACTUAL, "", tuple(y(line) for line in lines)),),
             Good(self._chart.good),
-            sums=tuple(line.style is Style.SUM for line in lines),
+            sums=tuple(bool(is_sum(line)) if is_sum else line.style is Style.SUM for line in lines),
         )
 
+    @property
+    def _hidden(self) -> bool:
+        """Whether the numbers are of a column that is not shown, and so were made for the chart."""
+        return self._chart.y in {column.name for column in self._table.aside}
+
+    def _drawn(self) -> list[Line]:
+        y = self._table.cell(self._chart.y)
+        return [line for line in self._table.rows() if y(line) is not None]
+
     def _lines(self) -> list[Line]:
+        if self._hidden:
+            return self._drawn()
         return [line for line in self._table.lines if line.style is Style.ROW]
 
     def _labels(self) -> list[Any]:
-        place = self._table.index(self._chart.x)
-        found = dict.fromkeys(self._day(line.cells[place]) for line in self._lines())
+        label = self._table.cell(self._chart.x)
+        found = dict.fromkeys(self._day(label(line)) for line in self._lines())
         if self._time:
             return sorted(day for day in found if day is not None)
         return list(found)
@@ -362,10 +380,10 @@ class _Data:
         return value.date() if self._time and isinstance(value, datetime) else value
 
     def _values(self, labels: Sequence[Any], name: str, lines: Iterable[Line]) -> tuple[Exact | None, ...]:
-        x, y = self._table.index(self._chart.x), self._table.index(name)
+        x, y = self._table.cell(self._chart.x), self._table.cell(name)
         cells: dict[Any, list[Exact | None]] = {}
         for line in lines:
-            cells.setdefault(self._day(line.cells[x]), []).append(line.cells[y])
+            cells.setdefault(self._day(x(line)), []).append(y(line))
         return tuple(total(cells.get(label, [])) for label in labels)
 
     def _compared(self, labels: Sequence[Any]) -> tuple[Series, ...]:
@@ -377,13 +395,13 @@ class _Data:
 
     def _head(self, name: str, named: Sequence[Any]) -> str:
         """Where one column is drawn the title tells; of several each has its head."""
-        return self._table.columns[self._table.index(name)].label if len(named) > 1 else ""
+        return self._table.column(name).label if len(named) > 1 else ""
 
     def _parts(self, labels: Sequence[Any]) -> tuple[Series, ...]:
-        by = self._table.index(self._chart.by)
+        by = self._table.cell(self._chart.by)
         groups: dict[Any, list[Line]] = {}
         for line in self._lines():
-            groups.setdefault(line.cells[by], []).append(line)
+            groups.setdefault(by(line), []).append(line)
         found = [
             Series(Role.PART, DASH if name is None else str(name), self._values(labels, self._chart.y, lines))
             for name, lines in groups.items()
@@ -392,7 +410,7 @@ class _Data:
         return _gathered(found)
 
     def _ordered(self, plot: Plot) -> Plot:
-        if self._time or plot.kind is ChartKind.LINE:
+        if self._time or plot.kind is ChartKind.LINE or self._chart.in_order:
             return plot
         sizes = stacks(plot) if plot.kind is ChartKind.STACKED else plot.actual.values
         order = sorted(range(len(sizes)), key=lambda place: -(sizes[place] or 0))

@@ -8,6 +8,7 @@ from emailketing.errors import DeclarationError, nearest
 from emailketing.report.charts import Chart
 from emailketing.report.composing import FIGURES, Listing, Listings
 from emailketing.report.declaration import Part, ReportMailing
+from emailketing.report.kinds import Quotient
 from emailketing.report.naming import Words
 
 
@@ -19,6 +20,7 @@ def faults(mailing: ReportMailing, listings: Listings) -> list[DeclarationError]
 def misnamed(mailing: ReportMailing, words: Words, listings: Listings) -> list[DeclarationError]:
     """Every name in the words of a language that says nothing of this report."""
     columns = {name for listing in listings.values() for name in listing.columns}
+    columns |= {name for part in mailing.parts for name in part.columns}
     parts = {mailing.name, *(part.name for part in mailing.parts if part.name)}
     found = list(_unknown("No query gives a column {}.", {**words.columns, **words.values}, columns))
     found += _unknown("The report has no section {}.", {**words.sections, **words.charts}, parts)
@@ -29,12 +31,15 @@ def misnamed(mailing: ReportMailing, words: Words, listings: Listings) -> list[D
 
 def _part(mailing: ReportMailing, part: Part, listing: Listing) -> Iterator[DeclarationError]:
     told = f"{part.query(mailing.name)}.sql gives no column {{}}."
-    yield from _unknown(told, [*part.columns, *part.group_by, *part.hide], listing.columns)
+    quotients = {name: kind.of for name, kind in part.columns.items() if isinstance(kind, Quotient) and kind.of}
+    there = [*listing.columns, *quotients]
+    parts = [each for of in quotients.values() for each in of]
+    said = (*part.columns, *part.group_by, *part.hide, *parts, *(part.brief or ()), *filter(None, [part.largest]))
+    yield from _unknown(told, said, there)
     if isinstance(part.chart, Chart):
         chart = part.chart
-        named = (chart.x, chart.y, chart.previous, chart.plan, chart.forecast, chart.by)
-        shown = [name for name in listing.columns if name not in part.hide]
-        yield from _unknown(told, filter(None, named), shown)
+        named = (chart.x, chart.y, chart.previous, chart.plan, chart.forecast, chart.by, chart.sums)
+        yield from _unknown(told, filter(None, named), there)
     if mailing.alert and not part.name:
         limits = [each for each in (mailing.alert.above, mailing.alert.below) if isinstance(each, str)]
         yield from _unknown(told, [mailing.alert.column, *limits], listing.columns)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from emailketing.errors import DeclarationError, nearest
@@ -20,9 +21,9 @@ from emailketing.report import defaults
 from emailketing.report.charts import Chart, Plot
 from emailketing.report.declaration import Alert, Part, ReportMailing
 from emailketing.report.frame import Layout, Table, readable, split, table
-from emailketing.report.kinds import Exact, Kind, Money, Number, Percent, exact, plain
+from emailketing.report.kinds import Exact, Kind, Money, Number, Percent, Ratio, exact, plain, total
 from emailketing.report.naming import Words
-from emailketing.report.periods import Period, label
+from emailketing.report.periods import Period, label, short_label
 from emailketing.report.report import MOST_FIGURES, Figure, Report, Section
 from emailketing.report.variance import Good
 
@@ -36,17 +37,21 @@ FIGURES, TREND = "figures", "trend"
 
 _CURRENCY = {"currency", "moneda"}
 
+_WHOLE = 1000  # of a figure as large as this nobody reads the decimals
+
 
 @dataclass(frozen=True)
 class Listing:
-    """What a query gave."""
+    """What a query gave; `denied` says that it gave rows, and none that the reader may see."""
 
     columns: tuple[str, ...] = ()
     rows: Sequence[Row] = ()
+    denied: bool = False
 
     def only(self, keep: Callable[[Row], bool]) -> Listing:
         """The rows that somebody is meant to see."""
-        return replace(self, rows=[row for row in self.rows if keep(row)])
+        rows = [row for row in self.rows if keep(row)]
+        return replace(self, rows=rows, denied=bool(self.rows) and not rows)
 
 
 Listings = Mapping[str, Listing]  # by the name of a part; `FIGURES` and `TREND` beside them
@@ -145,8 +150,29 @@ class _Composer:
         return alert is None or bool(part.name) or beyond(alert, row)
 
     def _layout(self, part: Part, listing: Listing) -> Layout:
-        labels = {name: word for name, word in self._words.columns.items() if name in listing.columns}
-        return Layout(part.columns, labels, self._voice.currency, part.group_by, part.hide, part.total)
+        there = {*listing.columns, *part.columns}
+        labels = {name: self._dated(word) for name, word in self._words.columns.items() if name in there}
+        sums = (part.group_by, part.hide, part.total, part.brief, part.fold, part.largest, part.most)
+        return Layout(part.columns, labels, self._voice.currency, *sums)
+
+    def _dated(self, head: str) -> str:
+        """A column's head, where it names the period, or one that it is compared with: 'nov. 2026'."""
+        if "{" not in head:
+            return head
+        for name, dates in self._spans.items():
+            head = head.replace(f"{{{name}}}", dates)
+        return head
+
+    @cached_property
+    def _spans(self) -> Mapping[str, str]:
+        period, locale = self._material.period, self._voice.writer.locale
+        ago = short_label(period.year_ago(), locale)
+        year = str(period.year_ago().last_day.year)
+        return {
+            "period": short_label(period, locale),
+            "previous": short_label(period.before(), locale),
+            "year_ago": ago if year in ago else f"{ago} {year}",
+        }
 
     def _worded(self, rows: Sequence[Row]) -> Sequence[Row]:
         """The rows, with words for codes."""
@@ -176,7 +202,7 @@ class _Composer:
     def _figures(self, tables: Mapping[str, Table]) -> Iterator[Figure]:
         """Those that the query of figures gives, or else the sums of the report's own table."""
         told = self._material.now.get(FIGURES)
-        if told is not None and told.rows:
+        if told is not None and not told.denied:
             yield from self._told_figures(told)
             return
         part, material = self._mailing.parts[0], self._material
@@ -191,23 +217,23 @@ class _Composer:
                     f"The query of figures gives no column {needed!r}.", hint=nearest(needed, told.columns)
                 )
         courses = self._courses()
-        for row in told.rows:
-            code = document_text(row["figure"])
+        for code, rows in _by_figure(told).items():
+            kind = self._kind({**rows[0], "value": total(exact(row["value"]) for row in rows)})
             yield Figure(
                 self._words.figures.get(code) or readable(code),
-                exact(row["value"]),
-                self._kind(row),
-                self._compared(row, code, "previous", self._material.before),
-                self._compared(row, code, "year_ago", self._material.year_ago),
-                Good(_among(row.get("good"), Good, Good.UP)),
+                _come_to(rows, kind),
+                kind,
+                self._compared(rows, kind, "previous", self._material.before),
+                self._compared(rows, kind, "year_ago", self._material.year_ago),
+                Good(_among(rows[0].get("good"), Good, Good.UP)),
                 courses.get(code, ()),
             )
 
-    def _compared(self, row: Row, code: str, column: str, listings: Listings) -> Exact | None:
-        if column in row:
-            return exact(row[column])
-        rows = listings.get(FIGURES, Listing()).rows
-        return next((exact(each["value"]) for each in rows if document_text(each["figure"]) == code), None)
+    def _compared(self, rows: Sequence[Row], kind: Kind, column: str, listings: Listings) -> Exact | None:
+        if column in rows[0]:
+            return total(exact(row[column]) for row in rows)
+        code = document_text(rows[0]["figure"])
+        return _come_to(_by_figure(listings.get(FIGURES, Listing())).get(code, []), kind)
 
     def _kind(self, row: Row) -> Kind:
         currency, unit = plain(row.get("currency")), plain(row.get("unit"))
@@ -216,7 +242,11 @@ class _Composer:
             return Percent()
         if kind == "money" or (currency and kind != "number"):
             return Money(str(currency or self._voice.currency).strip())
-        return Number(measure=str(unit or ""))
+        measure = str(unit or "")
+        if plain(row.get("per")) is not None:
+            return Ratio(measure=measure)
+        value = exact(row["value"])
+        return Number(0 if value is not None and not -_WHOLE < value < _WHOLE else None, measure=measure)
 
     def _courses(self) -> dict[str, tuple[Exact | None, ...]]:
         trend = self._material.now.get(TREND, Listing())
@@ -225,14 +255,32 @@ class _Composer:
                 raise DeclarationError(
                     f"The query of the trend gives no column {needed!r}.", hint=nearest(needed, trend.columns)
                 )
-        courses: dict[str, list[tuple[str, Exact | None]]] = {}
-        for row in trend.rows:
-            courses.setdefault(document_text(row["figure"]), []).append((str(row["at"]), exact(row["value"])))
-        return {code: tuple(value for _, value in sorted(points, key=_first)) for code, points in courses.items()}
+        return {code: _course(rows) for code, rows in _by_figure(trend).items()}
 
 
-def _first(point: tuple[str, Exact | None]) -> str:
-    return point[0]
+def _by_figure(told: Listing) -> dict[str, list[Row]]:
+    """The rows of each figure, in the order in which figures first come."""
+    found: dict[str, list[Row]] = {}
+    for row in told.rows:
+        found.setdefault(document_text(row["figure"]), []).append(row)
+    return found
+
+
+def _come_to(rows: Sequence[Row], kind: Kind) -> Exact | None:
+    """What the rows of a figure come to: their sum, or where they have a `per`, what it is of the sum of that."""
+    value = total(exact(row["value"]) for row in rows)
+    if all(plain(row.get("per")) is None for row in rows):
+        return value
+    whole = total(exact(row["per"]) for row in rows)
+    return (kind if isinstance(kind, Percent) else Ratio()).quotient(value, whole)
+
+
+def _course(rows: Sequence[Row]) -> tuple[Exact | None, ...]:
+    """The points of a figure by their time, those of one time added up."""
+    points: dict[str, list[Exact | None]] = {}
+    for row in rows:
+        points.setdefault(str(row["at"]), []).append(exact(row["value"]))
+    return tuple(total(points[at]) for at in sorted(points))
 
 
 def _word(known: Mapping[str, str] | None, cell: Any) -> Any:

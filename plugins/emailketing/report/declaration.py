@@ -32,7 +32,8 @@ class Empty(StrEnum):
 class Part:
     """One table of a report, from a query of its own: `<report>.<name>.sql`, or `<report>.sql` where `name` is ''.
 
-    `columns`, `group_by`, `hide` and `total` are those of `frame.Layout`. `chart` None draws what fits, False nothing.
+    `columns`, `group_by`, `hide`, `total`, `brief`, `fold`, `largest` and `most` are those of `frame.Layout`. `chart`
+    None draws what fits, False nothing.
     """
 
     name: str = ""
@@ -41,6 +42,10 @@ class Part:
     hide: tuple[str, ...] = ()
     total: bool | None = None
     chart: Chart | bool | None = None
+    brief: tuple[str, ...] | None = None
+    fold: bool = False
+    largest: str = ""
+    most: int | None = None
 
     def query(self, report: str) -> str:
         """The name of its query."""

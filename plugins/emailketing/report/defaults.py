@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from emailketing.report.charts import Chart, ChartKind
 from emailketing.report.frame import Column, Table
-from emailketing.report.kinds import Date, DateTime, Exact, Money, Percent, Text, ratio, total
+from emailketing.report.kinds import Date, DateTime, Exact, Money, Quotient, Text, total
 from emailketing.report.report import MOST_FIGURES, Figure
 
 #: A chart of one point says nothing that the figure beside it does not.
@@ -21,7 +21,7 @@ def figures(table: Table, before: Table | None = None, year_ago: Table | None = 
     """
     named = [column for column in table.columns if column.kind.sums]
     named.sort(key=lambda column: not isinstance(column.kind, Money))
-    named += [column for column in table.columns if isinstance(column.kind, Percent) and column.kind.of]
+    named += [column for column in table.columns if _is_ratio(column)]
     return tuple(
         Figure(column.label, _sum(table, column), column.kind, _sum(before, column), _sum(year_ago, column))
         for column in named[:MOST_FIGURES]
@@ -42,6 +42,11 @@ def chart(table: Table, title: str = "") -> Chart | None:
     return None
 
 
+def _is_ratio(column: Column) -> bool:
+    """Whether a column is a quotient that says something of itself; a variance is told beside its figure."""
+    return isinstance(column.kind, Quotient) and column.kind.of is not None and not column.kind.good
+
+
 def _by_preference(table: Table) -> Sequence[Column]:
     """Groups, then days that every row has, then words."""
     groups = [column for column in table.columns if column.name in table.group_by]
@@ -53,7 +58,7 @@ def _by_preference(table: Table) -> Sequence[Column]:
 def _sum(table: Table | None, column: Column) -> Exact | None:
     if not table or column.name not in {each.name for each in table.columns}:
         return None
-    if isinstance(column.kind, Percent) and column.kind.of:
-        part, whole = (total(table.values(name)) for name in column.kind.of)
-        return ratio(part, whole)
+    if isinstance(column.kind, Quotient) and column.kind.of:
+        part, whole = (total(map(table.cell(name), table.rows())) for name in column.kind.of)
+        return column.kind.quotient(part, whole)
     return table.sum(column.name)

@@ -13,8 +13,8 @@ from typing import Any
 
 from emailketing.report.canvas import GROUND, INK, Canvas
 from emailketing.report.charts import ChartKind, Drawing, Role, Series, stacks
-from emailketing.report.kinds import Exact
-from emailketing.report.variance import Good, Mood, Variance, signed
+from emailketing.report.kinds import Exact, signed
+from emailketing.report.variance import Good, Mood, Variance
 
 QUIET = "#4d5b66"
 ACTUAL, PREVIOUS = "#2b3a44", "#b3bfc7"

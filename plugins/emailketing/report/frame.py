@@ -7,7 +7,7 @@ not enough. What cannot be meant is a DeclarationError that names the nearest ri
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from emailketing.errors import DeclarationError, nearest
+from emailketing.report.folding import folded, largest_first, reckoned
 from emailketing.report.kinds import (
     Account,
     Date,
@@ -24,14 +25,16 @@ from emailketing.report.kinds import (
     Kind,
     Money,
     Number,
+    Numeric,
     Percent,
+    Quotient,
     Text,
     Unreadable,
     exact,
     plain,
-    ratio,
     total,
 )
+from emailketing.report.variance import Good, Mood, mood
 
 Rows = Iterable[Mapping[str, Any]]
 
@@ -58,12 +61,15 @@ class Column:
 class Line:
     """A line of a table, a cell for each column; None is an empty cell.
 
-    `level` is the depth of an account or a group, from 0.
+    `level` is the depth of an account or a group, from 0. `moods` says of each cell what its variance means for the
+    business, None where it is no variance; () where the table has none. `aside` are the cells of columns not shown.
     """
 
     cells: tuple[Any, ...]
     style: Style = Style.ROW
     level: int = 0
+    moods: tuple[Mood | None, ...] = ()
+    aside: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,8 +78,13 @@ class Layout:
 
     `columns` declares kinds by name; the rest is inferred. `labels` are heads; without one a name is made readable.
     `currency` is that of amounts whose kind is inferred, where no column `currency` tells. `group_by` names columns
-    whose equal values are brought together, each group with a subtotal. `hide` names columns that are not shown.
-    `total` None: a total where columns can be added and no accounts are there.
+    whose equal values are brought together, each group with a subtotal. `hide` names columns that are not shown; a
+    chart may draw them. `brief` names those that a narrow screen shows of a line beside what it is and its amount;
+    None all. `total` None: a total where columns can be added and no accounts are there.
+
+    `fold` adds up rows that are alike in the words and days they show. `largest` names the column by whose size rows
+    and groups stand, the largest first. Of more rows than `most` paper shows so many, and the others as one; workbooks
+    have all.
     """
 
     columns: Mapping[str, Kind] = field(default_factory=dict)
@@ -82,16 +93,26 @@ class Layout:
     group_by: tuple[str, ...] = ()
     hide: tuple[str, ...] = ()
     total: bool | None = None
+    brief: tuple[str, ...] | None = None
+    fold: bool = False
+    largest: str = ""
+    most: int | None = None
 
 
 @dataclass(frozen=True)
 class Table:
-    """A typed table. `lines` holds rows, with the subtotals of groups behind them; `total` is the foot, or None."""
+    """A typed table. `lines` holds rows, with the subtotals of groups behind them; `total` is the foot, or None.
+
+    `aside` are the columns that are not shown; `brief` and `most` are those of the layout.
+    """
 
     columns: tuple[Column, ...]
     lines: tuple[Line, ...] = ()
     total: Line | None = None
     group_by: tuple[str, ...] = ()
+    aside: tuple[Column, ...] = ()
+    brief: tuple[str, ...] | None = None
+    most: int | None = None
 
     def __bool__(self) -> bool:
         return bool(self.lines)
@@ -102,9 +123,24 @@ class Table:
         _known([name], names)
         return names.index(name)
 
+    def column(self, name: str) -> Column:
+        """A column, shown or not. Raises DeclarationError with the nearest name."""
+        there = (*self.columns, *self.aside)
+        _known([name], [column.name for column in there])
+        return next(column for column in there if column.name == name)
+
     def kind(self, name: str) -> Kind:
-        """The kind of a column."""
-        return self.columns[self.index(name)].kind
+        """The kind of a column, shown or not."""
+        return self.column(name).kind
+
+    def cell(self, name: str) -> Callable[[Line], Any]:
+        """What takes the cell of a column, shown or not, from a line that came from the ERP."""
+        column = self.column(name)
+        if column in self.columns:
+            place = self.columns.index(column)
+            return lambda line: line.cells[place]
+        place = self.aside.index(column)
+        return lambda line: line.aside[place]
 
     def values(self, name: str) -> list[Any]:
         """A column's values, of rows and of sums of accounts, without subtotals and total."""
@@ -119,6 +155,15 @@ class Table:
         """The exact sum of a column that can be added; of accounts, only those that are no sums of others."""
         place = self.index(name)
         return total(line.cells[place] for line in self.lines if line.style is Style.ROW)
+
+    def others(self) -> tuple[Line, ...]:
+        """The rows that paper shows as one."""
+        few = self.most is None or self.group_by or len(self.lines) <= self.most + 1
+        return () if few else self.lines[self.most :]
+
+    def summed(self, lines: Sequence[Line]) -> Line:
+        """Some rows as one."""
+        return _summed(self, lines, Style.ROW)
 
 
 def table(source: Any, layout: Layout | None = None, names: Sequence[str] = ()) -> Table:
@@ -153,27 +198,50 @@ class _Reading:
 
     def __init__(self, rows: list[Mapping[str, Any]], layout: Layout, names: Sequence[str]) -> None:
         self._rows, self._layout = rows, layout
-        self._names = list(names) or list(layout.columns)
+        given = list(names) or [name for name in layout.columns if not _named_by(layout.columns[name])]
+        self._reckoned = [name for name in layout.columns if name not in given and _is_quotient(layout.columns[name])]
+        self._names = _with_quotients(given, {name: layout.columns[name] for name in self._reckoned})
         if names:
-            _known([*layout.columns, *layout.labels, *layout.group_by, *layout.hide], names)
+            said = (*layout.columns, *layout.labels, *layout.group_by, *layout.hide, *(layout.brief or ()))
+            _known([*said, *filter(None, [layout.largest])], self._names)
         self._kinds = {name: self._kind(name) for name in self._names}
         self._account = next((item for item in self._kinds.items() if isinstance(item[1], Account)), None)
-        for kind in self._kinds.values():
+        for name, kind in self._kinds.items():
             _known(_named_by(kind), self._names)
+            self._of_numbers(name, kind)
 
     def table(self) -> Table:
-        rows = [self._read(number, row) for number, row in enumerate(self._rows, 1)]
+        rows = self._prepared([self._read(number, row) for number, row in enumerate(self._rows, 1)])
         lines = self._accounts(rows) if self._account else [(row, Style.ROW, 0) for row in rows]
         hidden = {*self._layout.hide, *self._carriers()}
-        columns = tuple(
+        every = [
             Column(name, self._layout.labels.get(name) or readable(name), self._fitted(name, rows))
             for name in self._names
-            if name not in hidden
-        )
-        for column in columns:
-            _known(column.kind.of or () if isinstance(column.kind, Percent) else (), [each.name for each in columns])
-        whole = Table(columns, tuple(self._line(columns, *line) for line in lines), None, self._layout.group_by)
-        return self._with_sums(whole)
+        ]
+        columns = tuple(column for column in every if column.name not in hidden)
+        aside = tuple(column for column in every if column.name in hidden)
+        read = tuple(self._line(columns, aside, *line) for line in lines)
+        layout = self._layout
+        return self._with_sums(Table(columns, read, None, layout.group_by, aside, layout.brief, layout.most))
+
+    def _prepared(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The rows as they are shown: alike ones added up, quotients reckoned, the largest first."""
+        layout, quotients = self._layout, self._reckoned
+        if layout.fold:
+            hidden = {*layout.hide, *self._carriers()}
+            rows = folded(rows, self._kinds, [name for name in self._names if name not in hidden])
+            quotients = [name for name, kind in self._kinds.items() if _is_quotient(kind)]
+        if quotients:
+            rows = reckoned(rows, self._kinds, quotients)
+        return largest_first(rows, layout.largest, layout.group_by) if layout.largest else rows
+
+    def _of_numbers(self, name: str, kind: Kind) -> None:
+        for part in kind.of or () if isinstance(kind, Quotient) else ():
+            if self._rows and not isinstance(self._kinds[part], Numeric):
+                raise DeclarationError(
+                    f"Column {name!r} is reckoned from {part!r}, which is read as {type(self._kinds[part]).__name__}.",
+                    hint=f"Declare {part!r} as Number or Money.",
+                )
 
     def _kind(self, name: str) -> Kind:
         if name in self._layout.columns:
@@ -215,10 +283,14 @@ class _Reading:
         told = [name for name in currency if any(isinstance(kind, Money) for kind in self._kinds.values())]
         _, kind = self._account or ("", None)
         own = [kind.level, kind.parent, kind.sum] if isinstance(kind, Account) else []
-        return [name for name in (*told, *own) if name and name not in self._layout.columns]
+        judged = [_judge(each) for each in self._kinds.values()]
+        return [name for name in (*told, *own, *judged) if name and name not in self._layout.columns]
 
-    def _line(self, columns: Sequence[Column], row: Mapping[str, Any], style: Style, level: int) -> Line:
-        return Line(tuple([row[column.name] for column in columns]), style, level)
+    def _line(
+        self, columns: Sequence[Column], aside: Sequence[Column], row: Mapping[str, Any], style: Style, level: int
+    ) -> Line:
+        cells, rest = (tuple([row[column.name] for column in some]) for some in (columns, aside))
+        return Line(cells, style, level, _moods(columns, cells, row), rest)
 
     def _accounts(self, rows: list[dict[str, Any]]) -> list[tuple[dict[str, Any], Style, int]]:
         _, kind = self._account or ("", Account())
@@ -265,16 +337,46 @@ def _grouped(whole: Table, lines: Sequence[Line], groups: Sequence[str], depth: 
 def _summed(whole: Table, lines: Sequence[Line], style: Style) -> Line:
     """The line under some lines: sums where values can be added, ratios of sums where they are declared."""
     own = [line for line in lines if line.style is Style.ROW]
-    names = [column.name for column in whole.columns]
-    sums = {
-        column.name: total(line.cells[place] for line in own) if column.kind.sums else None
-        for place, column in enumerate(whole.columns)
-    }
-    for column in whole.columns:
-        if isinstance(column.kind, Percent) and column.kind.of:
-            part, base = (total(line.cells[names.index(each)] for line in own) for each in column.kind.of)
-            sums[column.name] = ratio(part, base)
-    return Line(tuple(sums.values()), style)
+    cells = tuple(_sum_of(whole, column, own) for column in whole.columns)
+    return Line(cells, style, moods=_moods(whole.columns, cells, {}))
+
+
+def _sum_of(whole: Table, column: Column, lines: Sequence[Line]) -> Any:
+    """What some lines come to in a column; None where they come to nothing."""
+    if column.kind.sums:
+        unit = column.kind.unit_in if isinstance(column.kind, Number) else ""
+        mixed = unit and len(set(map(whole.cell(unit), lines))) > 1
+        return None if mixed else total(map(whole.cell(column.name), lines))
+    if isinstance(column.kind, Quotient) and column.kind.of:
+        return column.kind.quotient(*(total(map(whole.cell(name), lines)) for name in column.kind.of))
+    return None
+
+
+def _moods(columns: Sequence[Column], cells: Sequence[Any], row: Mapping[str, Any]) -> tuple[Mood | None, ...]:
+    """What the variances of a line mean; () where no column holds any."""
+    ways = [_way(column, row) for column in columns]
+    if not any(ways):
+        return ()
+    return tuple(
+        None if way is None or value is None else mood(value, way) for way, value in zip(ways, cells, strict=True)
+    )
+
+
+def _way(column: Column, row: Mapping[str, Any]) -> Good | None:
+    """Which way is good for a column of variances: its own word, or that of the row; of sums of rows, none."""
+    if not isinstance(column.kind, Numeric) or not column.kind.good:
+        return None
+    judge = _judge(column.kind)
+    word = (row.get(judge) or Good.NONE) if judge else column.kind.good
+    if word not in list(Good):
+        hint = nearest(str(word), [each.value for each in Good])
+        raise DeclarationError(f"Column {judge!r} says {word!r}, where up, down or none is expected.", hint=hint)
+    return Good(word)
+
+
+def _judge(kind: Kind) -> str:
+    """The column that says of each row which way is good; '' where the kind says it itself."""
+    return kind.good if isinstance(kind, Numeric) and kind.good not in list(Good) else ""
 
 
 def _tree(rows: list[dict[str, Any]], kind: Account, summed: Sequence[str]) -> list[tuple[dict[str, Any], int]]:
@@ -397,7 +499,21 @@ def _named_by(kind: Kind) -> list[str]:
     """The other columns that a kind names."""
     if isinstance(kind, Account):
         return [name for name in (kind.level, kind.code, kind.parent, kind.sum) if name]
-    return list(kind.of or ()) if isinstance(kind, Percent) else []
+    unit = kind.unit_in if isinstance(kind, Number) else ""
+    return [*(kind.of or () if isinstance(kind, Quotient) else ()), *filter(None, [_judge(kind), unit])]
+
+
+def _is_quotient(kind: Kind) -> bool:
+    return isinstance(kind, Quotient) and kind.of is not None
+
+
+def _with_quotients(names: Sequence[str], quotients: Mapping[str, Kind]) -> list[str]:
+    """The columns, with each that is reckoned behind the later of the two it is made of."""
+    found = list(names)
+    for name, kind in quotients.items():
+        places = [found.index(each) for each in _named_by(kind) if each in found]
+        found.insert(max(places, default=len(found) - 1) + 1, name)
+    return found
 
 
 def _known(names: Iterable[str], known: Iterable[str]) -> None:

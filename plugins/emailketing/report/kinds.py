@@ -6,6 +6,7 @@ shortest decimal form, once, and nothing is ever computed with it.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -132,13 +133,23 @@ class Kind(ABC):
 
 
 class Numeric(Kind):
-    """A kind whose values are exact numbers."""
+    """A kind whose values are exact numbers.
+
+    `good` makes a column one of variances: its numbers carry their sign, and are green or red by what they mean for the
+    business. It is up, down or none, or names a column that says so of each row: a fall of costs is good.
+    """
 
     right: ClassVar[bool] = True
+    good: ClassVar[str] = ""
 
     def read(self, value: Any) -> Exact | None:
         """The exact number."""
         return exact(value)
+
+    def written(self, value: Any, writer: Writer) -> str:
+        """A number; a variance with its sign."""
+        text = super().written(value, writer)
+        return signed(value, text) if self.good and value is not None else text
 
     def told(self, value: Any, writer: Writer) -> str:
         """The number, and its unit after it."""
@@ -152,6 +163,7 @@ class Money(Numeric):
 
     currency: str
     sums: bool = True  # type: ignore[misc]
+    good: str = ""  # type: ignore[misc]
 
     def unit(self, writer: Writer) -> str:
         """The currency's sign."""
@@ -167,11 +179,16 @@ class Money(Numeric):
 
 @dataclass(frozen=True)
 class Number(Numeric):
-    """Quantities. `decimals` None: as many as the finest value needs, at most four."""
+    """Quantities. `decimals` None: as many as the finest value needs, at most four.
+
+    `unit_in` names the column that says in which unit each value is; only values of one unit are added.
+    """
 
     decimals: int | None = None
     measure: str = ""  # 'l', 'kg': stands in the column's head
     sums: bool = True  # type: ignore[misc]
+    good: str = ""  # type: ignore[misc]
+    unit_in: str = ""
 
     def unit(self, writer: Writer) -> str:  # noqa: ARG002
         """The measure."""
@@ -181,19 +198,59 @@ class Number(Numeric):
         return writer.number(value, self.decimals)
 
 
-@dataclass(frozen=True)
-class Percent(Numeric):
-    """Percentages in points: 10 is ten per cent.
+class Quotient(Numeric):
+    """Kinds that cannot be added, and may say of which two columns they are the quotient: `of=("margin", "sales")`.
 
-    Percentages cannot be added. With `of=("margin", "sales")`, two columns of the table, sums and totals show the
-    ratio of those columns' sums.
+    Then sums and totals show the quotient of those columns' sums; where the query does not give the column, every row
+    has it reckoned, behind the later of the two.
     """
 
+    of: ClassVar[tuple[str, str] | None] = None
+
+    @abstractmethod
+    def quotient(self, part: Exact | None, whole: Exact | None) -> Decimal | None:
+        """What `part` is to `whole`; None when there is nothing to divide by."""
+
+
+@dataclass(frozen=True)
+class Percent(Quotient):
+    """Percentages in points: 10 is ten per cent. With `good` it is a variance, and `of` names it and its base."""
+
     decimals: int = 1
-    of: tuple[str, str] | None = None
+    of: tuple[str, str] | None = None  # type: ignore[misc]
+    good: str = ""  # type: ignore[misc]
+
+    def quotient(self, part: Exact | None, whole: Exact | None) -> Decimal | None:
+        """Per cent; what grows from a loss grows."""
+        if self.good and whole is not None:
+            whole = Decimal(whole).copy_abs()
+        return ratio(part, whole)
 
     def _written(self, value: Any, writer: Writer) -> str:
-        return writer.percent(value, self.decimals)
+        return change(value, writer, self.decimals) if self.good else writer.percent(value, self.decimals)
+
+
+@dataclass(frozen=True)
+class Ratio(Quotient):
+    """So much of one column for so much of another: `of=("litres", "km"), times=100, measure="l/100 km"`."""
+
+    decimals: int = 1
+    measure: str = ""
+    of: tuple[str, str] | None = None  # type: ignore[misc]
+    times: int = 1
+    good: str = ""  # type: ignore[misc]
+
+    def unit(self, writer: Writer) -> str:  # noqa: ARG002
+        """The measure."""
+        return self.measure
+
+    def quotient(self, part: Exact | None, whole: Exact | None) -> Decimal | None:
+        """The part for `times` of the whole."""
+        found = ratio(part, whole)
+        return None if found is None else EXACT.divide(EXACT.multiply(found, Decimal(self.times)), Decimal(100))
+
+    def _written(self, value: Any, writer: Writer) -> str:
+        return writer.number(value, self.decimals)
 
 
 @dataclass(frozen=True)
@@ -268,6 +325,33 @@ class Account(Text):
     code: str = ""
     parent: str = ""
     sum: str = ""
+
+
+def signed(value: Exact, text: str) -> str:
+    """A written number with its sign, a plus as well, and a true minus that is as wide."""
+    text = minus(text)
+    bare = value > 0 and text[:1].isdigit() and any(sign in "123456789" for sign in text)
+    return f"+{text}" if bare else text
+
+
+def minus(text: str) -> str:
+    """A written number with a true minus, which is as wide as a plus."""
+    return _HYPHEN.sub("\u2212", text, count=1)
+
+
+_HYPHEN = re.compile(r"-(?=\d)")
+
+#: What grew further was as good as nothing before; the number of its per cents says no more.
+_MOST_PERCENT = Decimal(999)
+
+
+def change(percent: Exact, writer: Writer, decimals: int = 1) -> str:
+    """A change in per cent: '+8,1 %', '+120 %', '> +999 %'."""
+    percent = Decimal(percent)
+    if abs(percent) > _MOST_PERCENT:
+        bound = writer.percent(_MOST_PERCENT.copy_sign(percent))
+        return f"{'>' if percent > 0 else '<'}\u00a0{signed(percent, bound)}"
+    return signed(percent, writer.percent(percent, 0 if abs(percent) >= 100 else decimals))
 
 
 def _moment(value: Any) -> date | datetime | None:

@@ -7,21 +7,34 @@ templates only place them. Tables are written line by line when they are asked f
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from emailketing.errors import DeclarationError
 from emailketing.hostile import cleaned, one_line
 from emailketing.report.charts import Drawing, Plot, Spark, SparkDrawing
 from emailketing.report.frame import Column, Line, Style, Table
-from emailketing.report.kinds import DASH, Exact, Kind, Money, Text, Writer
+from emailketing.report.kinds import DASH, Exact, Kind, Money, Numeric, Text, Writer, minus
 from emailketing.report.periods import Cadence, Period
-from emailketing.report.variance import Good, Mood, Scale, Variance, minus, variance
+from emailketing.report.variance import Good, Mood, Scale, Variance, variance
 from emailketing.report.words import words
 
 #: What a reader takes in at a glance.
 MOST_FIGURES = 6
+
+#: A column of texts as short as this without a space is one of codes.
+_LONGEST_CODE = 14
+
+#: A page's width in letters, and the least of it that a column of words needs.
+_PAGE, _NARROWEST = 114.0, 24.0
+
+#: So many amounts side by side are there to be compared, and may be told in thousands; fewer may be looked up.
+_COMPARED = 4
+
+#: Columns with one unit that say it once, in the head of the first.
+_SAME_UNIT = 3
 
 #: Lines of a section that a mail shows; a section of more travels as a file as well.
 MOST_SHOWN = 12
@@ -112,29 +125,51 @@ class FigureText:
 
 @dataclass(frozen=True, slots=True)
 class HeadText:
-    """The head of a column, and which part of the width it needs, in per cent."""
+    """The head of a column, and which part of the width it needs, in per cent.
+
+    `shared` is the unit of the other columns, where it is said once.
+    """
 
     label: str
     unit: str
-    right: bool
-    width: float
+    right: bool = False
+    width: float = 0.0
+    shared: str = ""
 
     @property
     def full(self) -> str:
         """Label and unit."""
-        return f"{self.label}, {self.unit}" if self.unit else self.label
+        own = f"{self.label}, {self.unit}" if self.unit else self.label
+        return f"{own} ({self.shared})" if self.shared else own
+
+
+@dataclass(frozen=True, slots=True)
+class DetailText:
+    """What a narrow screen shows under a line: 'Anterior 1.200'; a variance with its mood."""
+
+    text: str
+    mood: Mood | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LineText:
-    """A line as it is written: a text for each column; and for narrow screens what it is, its details, its amount."""
+    """A line as it is written: a text for each column; and for narrow screens what it is, its details, its amount.
+
+    `moods` says of each text what its variance means; () where there are none.
+    """
 
     texts: tuple[str, ...]
     style: Style
     level: int
     what: str
-    detail: str
+    details: tuple[DetailText, ...]
     amount: str
+    moods: tuple[Mood | None, ...] = ()
+
+    @property
+    def detail(self) -> str:
+        """All details in one line."""
+        return " · ".join(each.text for each in self.details)
 
 
 class Written:
@@ -207,7 +242,7 @@ class SectionText:
     """A section as one reader sees it."""
 
     def __init__(self, section: Section, writer: Writer) -> None:
-        self.table, self._writer = section.table, writer
+        self._section, self.table, self._writer = section, section.table, writer
         self._words = words(writer.locale)
         self.title, self.note = _clean(section.title), _clean(section.note)
         self.chart: Drawing | None = section.chart.written(writer) if section.chart else None
@@ -219,28 +254,54 @@ class SectionText:
 
     @cached_property
     def heads(self) -> list[HeadText]:
-        """The heads of the columns."""
+        """The heads of the columns; a unit that most of them have stands in the first one."""
+        units = [column.kind.unit(self._writer) for column in self.table.columns]
+        most = max(filter(None, units), key=units.count, default="")
+        once = most if units.count(most) >= _SAME_UNIT else ""
         return [
-            HeadText(_clean(column.label), column.kind.unit(self._writer), column.kind.right, width)
-            for column, width in zip(self.table.columns, self._widths(), strict=True)
+            HeadText(
+                _clean(column.label),
+                "" if unit == once else unit,
+                column.kind.right,
+                width,
+                once if place == self.label else "",
+            )
+            for place, (column, unit, width) in enumerate(zip(self.table.columns, units, self._widths(), strict=True))
         ]
 
     @property
     def what_head(self) -> str:
         """The head over what a narrow screen shows at the left."""
-        return self.heads[self.label].full if self.heads else ""
+        return self.heads[self.label].label if self.heads else ""
 
     @property
     def amount_head(self) -> str:
         """The head over what a narrow screen shows at the right."""
-        return self.heads[self._main].full if self._main is not None else ""
+        if self._main is None:
+            return ""
+        column = self.table.columns[self._main]
+        return HeadText(_clean(column.label), column.kind.unit(self._writer)).full
+
+    @cached_property
+    def paper(self) -> SectionText:
+        """The section for a page: where many amounts do not fit beside one another, in thousands or millions."""
+        amounts = [column for column in self.table.columns if isinstance(column.kind, Money) and column.kind.sums]
+        if len(amounts) < _COMPARED or self._least() <= _PAGE:
+            return self
+        every = [value for column in amounts for value in self.table.values(column.name)]
+        scale = Scale.compared(every, amounts[0].kind)
+        columns = tuple(_scaled(column, scale) if column in amounts else column for column in self.table.columns)
+        return SectionText(replace(self._section, table=replace(self.table, columns=columns)), self._writer)
 
     def lines(self) -> Iterator[LineText]:
         """All lines, for paper; a group's value is not repeated down its column."""
         above: tuple[object, ...] = ()
-        for line in self.table.lines:
+        others = self.table.others()
+        for line in self.table.lines[: len(self.table.lines) - len(others)]:
             yield self._written(line, above)
             above = self._group_of(line)
+        if others:
+            yield self._others(others)
 
     def brief(self, most: int) -> list[LineText]:
         """At most so many lines that say the most: all, or the groups' sums, or the upper accounts, or the first."""
@@ -258,6 +319,22 @@ class SectionText:
         """Whether `brief` shows everything."""
         return len(self.table.lines) <= most
 
+    @property
+    def printed(self) -> int:
+        """How many rows paper shows."""
+        return self.count - max(len(self.table.others()) - 1, 0)
+
+    def _others(self, rows: Sequence[Line]) -> LineText:
+        """Rows that paper does not show, as one line."""
+        line = self.table.summed(rows)
+        texts = ["" if value is None else text for value, text in zip(line.cells, self._texts(line), strict=True)]
+        what = self._words["others"].format(count=self._writer.number(len(rows), 0))
+        if texts and not self.table.columns[self.label].kind.right:
+            texts[self.label] = what
+        amount = texts[self._main] if self._main is not None else ""
+        details = self._details(line, texts, sums=True)
+        return LineText(tuple(texts), line.style, line.level, what, details, amount, line.moods)
+
     def _summary(self, most: int) -> tuple[Line, ...]:
         lines = self.table.lines
         if self._groups:
@@ -270,21 +347,23 @@ class SectionText:
         return ()
 
     def _written(self, line: Line, above: tuple[object, ...]) -> LineText:
-        texts = [
-            minus(column.kind.written(value, self._writer))
-            if column.kind.right
-            else column.kind.written(value, self._writer)
-            for column, value in zip(self.table.columns, line.cells, strict=True)
-        ]
+        texts = self._texts(line)
         if line.style in {Style.SUBTOTAL, Style.TOTAL}:
             return self._sum(line, texts)
         what = texts[self.label] if texts else ""
         amount = texts[self._main] if self._main is not None else ""
-        detail = self._detail(line, texts)
+        details = self._details(line, texts)
         for depth, place in enumerate(self._groups):
             if above[: depth + 1] == self._group_of(line)[: depth + 1]:
                 texts[place] = ""
-        return LineText(tuple(texts), line.style, line.level, what, detail, amount)
+        return LineText(tuple(texts), line.style, line.level, what, details, amount, line.moods)
+
+    def _texts(self, line: Line) -> list[str]:
+        written = [
+            (column.kind.right, column.kind.written(value, self._writer))
+            for column, value in zip(self.table.columns, line.cells, strict=True)
+        ]
+        return [minus(text) if is_number else text for is_number, text in written]
 
     def _sum(self, line: Line, texts: list[str]) -> LineText:
         """A line of sums: what cannot be added stays empty, and the label says what is summed."""
@@ -297,16 +376,24 @@ class SectionText:
         if texts and not self.table.columns[place].kind.right:
             texts[place] = what
         amount = texts[self._main] if self._main is not None else ""
-        return LineText(tuple(texts), line.style, line.level, what, self._detail(line, texts, sums=True), amount)
+        details = self._details(line, texts, sums=True)
+        return LineText(tuple(texts), line.style, line.level, what, details, amount, line.moods)
 
-    def _detail(self, line: Line, texts: Sequence[str], *, sums: bool = False) -> str:
+    def _details(self, line: Line, texts: Sequence[str], *, sums: bool = False) -> tuple[DetailText, ...]:
         """What a narrow screen shows under a line: groups and words as they are, numbers with their heads."""
-        there = [
-            (column, value, text)
-            for place, (column, value, text) in enumerate(zip(self.table.columns, line.cells, texts, strict=True))
-            if place not in (self.label, self._main) and value is not None and not (sums and place in self._groups)
-        ]
-        return " · ".join(self._named(column, value, text) for column, value, text in there)
+        moods = line.moods or (None,) * len(texts)
+        return tuple(
+            DetailText(self._named(column, value, text), mood)
+            for place, (column, value, text, mood) in enumerate(
+                zip(self.table.columns, line.cells, texts, moods, strict=True)
+            )
+            if self._is_detail(place, column) and value is not None and not (sums and place in self._groups)
+        )
+
+    def _is_detail(self, place: int, column: Column) -> bool:
+        if place in (self.label, self._main):
+            return False
+        return self.table.brief is None or column.name in self.table.brief
 
     def _named(self, column: Column, value: Exact, text: str) -> str:
         if type(column.kind) is Text:
@@ -338,19 +425,78 @@ class SectionText:
         return next(iter([*money[:1], *added[-1:], *other[-1:]]), None)
 
     def _widths(self) -> list[float]:
-        """The part of a page's width that each column needs, by its longest words."""
-        lines = [*self.table.lines[:2000], *([self.table.total] if self.table.total else [])]
-        needs = [self._need(place, column, lines) for place, column in enumerate(self.table.columns)]
+        """The part of a page's width that each column needs; words give way to numbers, which never break."""
+        pairs = list(zip(self._needs, self._breaking, strict=True))
+        fixed = sum(need for need, breaks in pairs if not breaks)
+        rest = sum(need for need, breaks in pairs if breaks)
+        given = min(1.0, max(_PAGE - fixed, 0.0) / rest) if rest else 1.0
+        needs = [max(need * given, min(need, _NARROWEST / 2)) if breaks else need for need, breaks in pairs]
         return [round(100 * need / sum(needs), 2) for need in needs]
+
+    def _least(self) -> float:
+        """How many letters wide a page must be for the table."""
+        pairs = zip(self._needs, self._breaking, strict=True)
+        return sum(min(need, _NARROWEST) if breaks else need for need, breaks in pairs)
+
+    @cached_property
+    def _needs(self) -> list[float]:
+        """How wide each column would be, in letters, by its longest words."""
+        lines = [*self.table.lines[:2000], *([self.table.total] if self.table.total else [])]
+        return [self._need(place, column, lines) for place, column in enumerate(self.table.columns)]
+
+    @cached_property
+    def _breaking(self) -> list[bool]:
+        """Which columns may be broken over lines: those of words; numbers, dates, ticks and short codes never are."""
+        lines = self.table.rows()[:2000]
+        return [
+            isinstance(column.kind, Text)
+            and not (type(column.kind) is Text and all(_is_code(line.cells[place]) for line in lines))
+            for place, column in enumerate(self.table.columns)
+        ]
 
     def _need(self, place: int, column: Column, lines: Sequence[Line]) -> float:
         texts = [column.kind.written(line.cells[place], self._writer) for line in lines]
-        head = max((len(word) for word in column.label.split()), default=1)
-        if column.kind.right:  # numbers never break, and a digit is wider than a letter, in a bold total more so
+        unit = column.kind.unit(self._writer)
+        head = max((1.2 * _breadth(word) for word in f"{column.label}, {unit}".strip(" ,").split()), default=1.0)
+        if not self._breaking[place]:  # a digit is wider than a letter, in a bold total more so
             return float(max([head, *(1.25 * len(text) for text in texts)]) + 2)
-        lengths = sorted(len(text) for text in texts) or [1]
+        lengths = sorted(map(_breadth, texts)) or [1.0]
         usual = lengths[int(len(lengths) * 0.95)]
-        return float(min(max(head, usual), 44) + 2)
+        indent = 2 * max((line.level for line in lines), default=0) if place == self.label else 0
+        return float(min(max(head, usual) + indent, 44) + 2)
+
+
+@dataclass(frozen=True)
+class _Scaled(Numeric):
+    """Amounts in thousands or millions."""
+
+    scale: Scale
+    good: str = ""  # type: ignore[misc]
+    sums: bool = True  # type: ignore[misc]
+
+    def unit(self, writer: Writer) -> str:
+        """'miles de Gs.'."""
+        return self.scale.unit(writer)
+
+    def _written(self, value: Any, writer: Writer) -> str:
+        return self.scale.written(value, writer)
+
+
+def _scaled(column: Column, scale: Scale) -> Column:
+    kind = column.kind
+    plain = replace(kind, good="") if isinstance(kind, Money) else kind
+    good = kind.good if isinstance(kind, Numeric) else ""
+    return replace(column, kind=_Scaled(replace(scale, kind=plain), good))
+
+
+def _is_code(text: str | None) -> bool:
+    """Whether a text is one short word, which a hyphen in it must not break."""
+    return text is None or (len(text) <= _LONGEST_CODE and not text.count(" "))
+
+
+def _breadth(text: str) -> float:
+    """How wide a text is, in small letters; digits and capitals are wider."""
+    return len(text) + 0.25 * sum(sign.isdigit() or sign.isupper() for sign in text)
 
 
 def _clean(text: str) -> str:

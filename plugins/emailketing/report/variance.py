@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from emailketing.report.kinds import EXACT, Exact, Kind, Percent, Writer, ratio
+from emailketing.report.kinds import EXACT, Exact, Kind, Percent, Writer, change, minus, ratio, signed
 from emailketing.report.words import words
-
-#: What grew further was as good as nothing before; the number of its per cents says no more.
-_MOST_PERCENT = Decimal(999)
 
 
 class Good(StrEnum):
@@ -47,23 +43,25 @@ class Variance:
 
     @property
     def percent(self) -> Decimal | None:
-        """The difference in per cent of the base; None where the base is nothing."""
-        return ratio(self.absolute, abs(Decimal(self.base)))
+        """The difference in per cent of the base; None where the base is nothing, or of the other sign."""
+        return ratio(self.absolute, abs(Decimal(self.base))) if self._comparable else None
 
     @property
     def relative(self) -> bool:
         """Whether it can be told without the value's unit, in per cent or points."""
-        return bool(self.base) or isinstance(self.kind, Percent)
+        return self._comparable or isinstance(self.kind, Percent)
+
+    @property
+    def _comparable(self) -> bool:
+        return bool(self.base) and (self.value >= 0) == (self.base > 0)
 
     @property
     def mood(self) -> Mood:
         """Good or bad for the business."""
-        if not self.absolute or self.good is Good.NONE:
-            return Mood.EVEN
-        return Mood.GOOD if (self.absolute > 0) == (self.good is Good.UP) else Mood.BAD
+        return mood(self.absolute, self.good)
 
     def written(self, writer: Writer) -> str:
-        """'+8,1 %'; of percentages the points; of what was nothing before, the difference itself with its unit."""
+        """'+8,1 %'; of percentages the points; else the difference itself with its unit."""
         if isinstance(self.kind, Percent):
             return signed(self.absolute, writer.number(self.absolute, 1)) + f"\u00a0{words(writer.locale)['points']}"
         percent = self.percent
@@ -71,10 +69,7 @@ class Variance:
             scale = Scale.short(self.absolute, self.kind)
             unit = scale.unit(writer)
             return f"{signed(self.absolute, scale.written(self.absolute, writer))}\u00a0{unit}".strip("\u00a0")
-        if abs(percent) > _MOST_PERCENT:
-            bound = writer.percent(_MOST_PERCENT.copy_sign(percent))
-            return f"{'>' if percent > 0 else '<'}\u00a0{signed(percent, bound)}"
-        return signed(percent, writer.percent(percent, 0 if abs(percent) >= 100 else 1))
+        return change(percent, writer)
 
 
 def variance(value: Exact | None, base: Exact | None, kind: Kind, good: Good = Good.UP) -> Variance | None:
@@ -82,10 +77,11 @@ def variance(value: Exact | None, base: Exact | None, kind: Kind, good: Good = G
     return None if value is None or base is None or value == base == 0 else Variance(value, base, kind, good)
 
 
-def signed(value: Exact, text: str) -> str:
-    """A written number with its sign, a plus as well, and a true minus that is as wide."""
-    text = minus(text)
-    return f"+{text}" if value > 0 and any(sign in "123456789" for sign in text) else text
+def mood(difference: Exact, good: Good) -> Mood:
+    """What a difference means, by which way is good."""
+    if not difference or good is Good.NONE:
+        return Mood.EVEN
+    return Mood.GOOD if (difference > 0) == (good is Good.UP) else Mood.BAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +107,12 @@ class Scale:
         return cls(kind) if isinstance(kind, Percent) or largest < 10**6 else cls._of(largest, kind, 6)
 
     @classmethod
+    def compared(cls, values: Iterable[Exact | None], kind: Kind) -> Scale:
+        """The scale of amounts that stand side by side in a table: whole thousands, or millions to a tenth."""
+        largest = _largest(values)
+        return cls(kind, 3, 0) if largest < 10**10 else cls(kind, 6, 1)
+
+    @classmethod
     def _of(cls, largest: Decimal, kind: Kind, power: int) -> Scale:
         above = largest / 10**power
         return cls(kind, power, 2 if above < 10 else 1 if above < 1000 else 0)
@@ -133,11 +135,3 @@ class Scale:
 
 def _largest(values: Iterable[Exact | None]) -> Decimal:
     return max((abs(Decimal(value)) for value in values if value is not None), default=Decimal(0))
-
-
-def minus(text: str) -> str:
-    """A written number with a true minus, which is as wide as a plus."""
-    return _HYPHEN.sub("\u2212", text, count=1)
-
-
-_HYPHEN = re.compile(r"-(?=\d)")

@@ -21,7 +21,7 @@ from emailketing.errors import DeclarationError
 from emailketing.hostile import cleaned, one_line
 from emailketing.model import Attachment
 from emailketing.report.frame import Column, Line, Style, Table
-from emailketing.report.kinds import Date, DateTime, Flag, Kind, Money, Number, Numeric, Percent, Writer
+from emailketing.report.kinds import Date, DateTime, Flag, Kind, Money, Number, Numeric, Percent, Ratio, Writer
 from emailketing.report.words import words
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -147,11 +147,11 @@ class _Formats:
         spanish = self._language == "es"
         match kind:
             case Money():
-                return _number_pattern(get_currency_precision(kind.currency))
-            case Number():
-                return _number_pattern(kind.decimals or 0)
+                return _number_pattern(get_currency_precision(kind.currency), kind)
+            case Number() | Ratio():
+                return _number_pattern(kind.decimals or 0, kind)
             case Percent():
-                return f"{_number_pattern(kind.decimals)}%"
+                return _number_pattern(kind.decimals, kind, "%")
             case Date():
                 return "dd/mm/yyyy" if spanish else "yyyy-mm-dd"
             case DateTime():
@@ -166,8 +166,10 @@ class _Formats:
         return self._made[key]
 
 
-def _number_pattern(decimals: int) -> str:
-    return "#,##0." + "0" * decimals if decimals else "#,##0"
+def _number_pattern(decimals: int, kind: Numeric, unit: str = "") -> str:
+    """How numbers are shown; variances with their sign."""
+    pattern = f"#,##0.{'0' * decimals}{unit}" if decimals else f"#,##0{unit}"
+    return f"+{pattern};-{pattern};{pattern}" if kind.good else pattern
 
 
 class _Page:

@@ -35,7 +35,7 @@ from emailketing.model import (
 )
 from emailketing.outbox import Outbox
 from emailketing.render import Renderer
-from emailketing.report import files, periods
+from emailketing.report import files, parameters, periods
 from emailketing.report.calendar import BusinessCalendar, Due, caught_up
 from emailketing.report.composing import FIGURES, TREND, Listing, Listings, Material, Voice, compose
 from emailketing.report.declaration import FORMATS, Empty, ReportMailing
@@ -444,7 +444,7 @@ def _line_of(name: str, mailing: ReportMailing) -> int:
 def gather(reporter: Reporter, mailing: ReportMailing, about: About, now: datetime) -> Material:
     """The rows of all of a report's queries, in one snapshot of the ERP."""
     period = about.period
-    elapsed = (about.until - period.start).days + 1 if about.until else period.days
+    elapsed = (about.until - period.start).days + 1 if about.until else None
     with reporter.erp.reading() as reader:
         reading = _Reading(reporter.erp, reader, mailing, elapsed)
         told = reading.of(period, [*(part.name for part in mailing.parts), FIGURES, TREND])
@@ -455,17 +455,20 @@ def gather(reporter: Reporter, mailing: ReportMailing, about: About, now: dateti
 
 
 class _Reading:
-    """One snapshot's reading of a report. Of periods that are compared with one that still runs, so many days count."""
+    """One snapshot's reading of a report; of a period that still runs, and of those beside it, `days` count."""
 
-    def __init__(self, erp: Erp, reader: ErpReader, mailing: ReportMailing, days: int) -> None:
+    def __init__(self, erp: Erp, reader: ErpReader, mailing: ReportMailing, days: int | None) -> None:
         self._erp, self._reader, self._mailing, self._days = erp, reader, mailing, days
 
     def of(self, period: Period, parts: Sequence[str]) -> Listings:
         """The rows of these parts about a period."""
         names = {part: f"{self._mailing.name}.{part}" if part else self._mailing.name for part in parts}
         there = {part: name for part, name in names.items() if part not in (FIGURES, TREND) or self._erp.has(name)}
-        bounds = self._bounds(period)
-        return {part: Listing(*self._reader.listing(name, MOST_ROWS, **bounds)) for part, name in there.items()}
+        return {part: Listing(*self._listing(name, period)) for part, name in there.items()}
+
+    def _listing(self, name: str, period: Period) -> tuple[tuple[str, ...], Sequence[Mapping[str, Any]]]:
+        asked = parameters.days(period, self._erp.query(name).parameters, self._days)
+        return self._reader.listing(name, MOST_ROWS, **asked)
 
     def compared(self, told: Listings) -> list[str]:
         """Which parts are read of the periods to compare with: what the key figures come from, where periods matter."""
@@ -474,11 +477,3 @@ class _Reading:
         if not {"start", "end"} & query.parameters.keys() or len(told[part].rows) > _COMPARED:
             return []
         return [] if {"previous", "year_ago"} <= set(told[part].columns) and part else [part]
-
-    def _bounds(self, period: Period) -> dict[str, date]:
-        spans = {"": period, "previous_": period.before(), "year_ago_": period.year_ago()}
-        bounds = {}
-        for name, span in spans.items():
-            bounds[f"{name}start"] = span.start
-            bounds[f"{name}end"] = min(span.end, span.start + timedelta(days=self._days))
-        return bounds

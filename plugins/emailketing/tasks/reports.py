@@ -38,7 +38,7 @@ _PLAIN_CRON = re.compile(r"\s*(?P<minute>[0-5]?\d)\s+(?P<hour>[01]?\d|2[0-3])(\s
 _LATE = timedelta(hours=1)  # a run by hand that names an earlier time is one for the past
 
 
-def part(
+def part(  # noqa: PLR0913 an author's words, all but the first by name
     name: str = "",
     *,
     columns: Mapping[str, Kind] | None = None,
@@ -46,14 +46,24 @@ def part(
     hide: Iterable[str] = (),
     total: bool | None = None,
     chart: Chart | bool | None = None,
+    brief: Iterable[str] | None = None,
+    fold: bool = False,
+    largest: str = "",
+    most: int | None = None,
 ) -> Part:
     """A further table of a report, from `include/sql/<report>.<name>.sql`.
 
     `columns` say what a column holds (`emailketing.report.kinds`: Money, Number, Percent, Date, Account …) where its
     values and its name do not; `group_by` names columns whose equal values are brought together with a subtotal, `hide`
-    such as are not shown. `chart` is an `emailketing.report.charts.Chart`; False draws none.
+    such as are not shown, but may be drawn. `chart` is an `emailketing.report.charts.Chart`; False draws none. `brief`
+    names the columns that a mail shows under a line, beside what it is and its amount; without it all.
+
+    `fold` adds up rows that are alike in the words and days they show; `largest` names the column by whose size they
+    stand; of more rows than `most` paper shows so many, and the others as one.
     """
-    return Part(name, dict(columns or {}), _several(group_by), _several(hide), total, chart)
+    shown = None if brief is None else _several(brief)
+    kinds = dict(columns or {})
+    return Part(name, kinds, _several(group_by), _several(hide), total, chart, shown, fold, largest, most)
 
 
 def mail_report(  # noqa: PLR0913 an author's words, all of them by name
@@ -69,6 +79,10 @@ def mail_report(  # noqa: PLR0913 an author's words, all of them by name
     hide: Iterable[str] = (),
     total: bool | None = None,
     chart: Chart | bool | None = None,
+    brief: Iterable[str] | None = None,
+    fold: bool = False,
+    largest: str = "",
+    most: int | None = None,
     sections: Sequence[Part] = (),
     empty: str = "tell",
     alert: Alert | None = None,
@@ -84,7 +98,8 @@ def mail_report(  # noqa: PLR0913 an author's words, all of them by name
     - `cadence`: daily, weekly, monthly, quarterly, yearly, or a list of them: those that readers may have.
     - `at`: the hour of readers who name none ("07:30"); without it that of the DAG's schedule, else 07:00.
     - `channels`: "email", "phone". `attach`: "pdf", "xlsx", "csv", for readers who name no format.
-    - `columns`, `group_by`, `hide`, `total`, `chart` of its table, as those of `part`; `sections` are further tables.
+    - `columns`, `group_by`, `hide`, `total`, `chart`, `brief`, `fold`, `largest`, `most` of its table, as those of
+      `part`; `sections` are further tables.
     - `empty`: "tell" says that nothing happened, "skip" writes to nobody. `alert`: an `Alert`; only rows beyond it.
     - `wait_hours`: wait for `include/sql/<name>.ready.sql`, and tell after so many hours that the report is late.
     - `catch_up`: "newest", "all" or "none" of what was due while nothing ran.
@@ -93,7 +108,17 @@ def mail_report(  # noqa: PLR0913 an author's words, all of them by name
     Raises DeclarationError, with the line of the DAG file and the nearest right name, for whatever is wrong.
     """
     with placed() as frame:
-        main = part("", columns=columns, group_by=group_by, hide=hide, total=total, chart=chart)
+        main = part(
+            columns=columns,
+            group_by=group_by,
+            hide=hide,
+            total=total,
+            chart=chart,
+            brief=brief,
+            fold=fold,
+            largest=largest,
+            most=most,
+        )
         mailing = ReportMailing(
             name,
             kind=MailingKind.REPORT,

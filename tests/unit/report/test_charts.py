@@ -255,3 +255,42 @@ def test_a_spark_shows_the_course_and_tells_it():
     assert Image.open(io.BytesIO(spark.png.data)).size == (240, 64)
     assert spark.png.data == Spark((4000000, None, Decimal(7720000), 6480000), Money("PYG")).written(EN).png.data
     assert b"<svg" in spark.svg.data
+
+
+def test_a_chart_may_draw_columns_that_the_table_hides():
+    rows = [
+        {"account": "Ventas", "level": 0, "amount": 100, "effect": 100, "whole": 1},
+        {"account": "Nafta", "level": 1, "amount": 100, "effect": None, "whole": 0},
+        {"account": "Costo", "level": 0, "amount": 60, "effect": -60, "whole": 0},
+        {"account": "Nafta", "level": 1, "amount": 60, "effect": None, "whole": 0},
+        {"account": "Margen", "level": 0, "amount": 40, "effect": 40, "whole": 1},
+    ]
+    whole = table(rows, Layout(columns={"account": Account(level="level")}, hide=("effect", "whole")))
+    plot = Chart("waterfall", "account", "effect", sums="whole").plot(whole)
+    assert plot.labels == ("Ventas", "Costo", "Margen")
+    assert plot.actual.values == (100, -60, 40)
+    assert plot.sums == (True, False, True)
+    assert plot.written(ES).alt == "Cascada. Ventas 100; Costo −60; Margen 40."
+
+
+def test_sums_of_accounts_are_drawn_where_a_hidden_column_says_so():
+    rows = [
+        {"account": "Corriente", "level": 0, "amount": 9, "side": "Activo", "block": 9},
+        {"account": "Caja", "level": 1, "amount": 9, "side": "Activo", "block": None},
+        {"account": "Pasivo", "level": 0, "amount": 9, "side": "Fondos", "block": 9},
+    ]
+    whole = table(rows, Layout(columns={"account": Account(level="level")}, hide=("side", "block")))
+    plot = Chart("stacked", "side", "block", by="account", in_order=True).plot(whole)
+    assert plot.labels == ("Activo", "Fondos")
+    assert [(each.label, each.values) for each in plot.series] == [("Corriente", (9, None)), ("Pasivo", (None, 9))]
+
+
+def test_categories_may_keep_the_order_of_their_rows():
+    rows = [{"age": "1–30", "amount": 5}, {"age": "31–60", "amount": 50}, {"age": "61–90", "amount": 7}]
+    assert Chart("bar", "age", "amount", in_order=True).plot(table(rows)).labels == ("1–30", "31–60", "61–90")
+    assert Chart("bar", "age", "amount").plot(table(rows)).labels == ("31–60", "61–90", "1–30")
+
+
+def test_only_a_waterfall_says_which_bars_are_sums():
+    with pytest.raises(DeclarationError, match="Only a waterfall"):
+        Chart("bar", "age", "amount", sums="whole")

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from emailketing.errors import DeclarationError
 from emailketing.report.frame import Layout, Style, dataframe, inferred, readable, split, table
 from emailketing.report.kinds import Account, Date, DateTime, Flag, Money, Number, Percent, Text
+from emailketing.report.variance import Mood
+from tests.unit.report.readers import ES
 
 SALES = [
     {"branch": "Central", "product": "Diésel", "litres": Decimal("1200.5"), "amount": 9424000, "currency": "PYG"},
@@ -221,3 +223,45 @@ def test_nothing_to_show():
 
 def test_names_as_heads():
     assert [readable(name) for name in ("branch_name", "Importe neto", "RUC")] == ["Branch name", "Importe neto", "RUC"]
+
+
+def test_variances_carry_their_sign_and_what_they_mean_for_the_business():
+    rows = [
+        {"account": "Ventas", "amount": 120, "difference": 20, "pct": 20, "good": "up"},
+        {"account": "Gastos", "amount": 50, "difference": 10, "pct": 25, "good": "down"},
+        {"account": "Stock", "amount": 10, "difference": -5, "pct": None, "good": None},
+    ]
+    kinds = {"difference": Money("PYG", good="good"), "pct": Percent(good="good")}
+    whole = table(rows, Layout(columns=kinds))
+    assert [column.name for column in whole.columns] == ["account", "amount", "difference", "pct"]
+    assert [line.moods for line in whole.lines] == [
+        (None, None, Mood.GOOD, Mood.GOOD),
+        (None, None, Mood.BAD, Mood.BAD),
+        (None, None, Mood.EVEN, None),
+    ]
+    assert [whole.columns[2].kind.written(value, ES) for value in (20, -5, 0)] == ["+20", "−5", "0"]
+    assert [whole.columns[3].kind.written(value, ES).replace("\xa0", " ") for value in (20, -5, 1200)] == [
+        "+20,0 %", "−5,0 %", "> +999 %",
+    ]  # fmt: skip
+
+
+def test_a_column_of_variances_may_say_itself_which_way_is_good():
+    whole = table([{"cost": 10, "change": 3}], Layout(columns={"change": Money("PYG", good="down")}))
+    assert whole.lines[0].moods == (None, Mood.BAD)
+    assert whole.total.moods == (None, Mood.BAD)
+    assert table([{"cost": 10}]).lines[0].moods == ()
+
+
+def test_a_wrong_word_for_which_way_is_good_names_the_right_one():
+    with pytest.raises(DeclarationError, match="Column 'good' says 'upp'"):
+        table([{"change": 3, "good": "upp"}], Layout(columns={"change": Money("PYG", good="good")}))
+    with pytest.raises(DeclarationError, match="no column 'godo'"):
+        table([{"change": 3, "good": "up"}], Layout(columns={"change": Money("PYG", good="godo")}))
+
+
+def test_columns_that_are_not_shown_can_still_be_asked_for():
+    whole = table([{"name": "a", "amount": 5, "step": 7}], Layout(hide=("step",)))
+    assert [column.name for column in whole.columns] == ["name", "amount"]
+    assert [whole.cell(name)(whole.lines[0]) for name in ("amount", "step")] == [5, 7]
+    with pytest.raises(DeclarationError, match="no column 'stepp'"):
+        whole.cell("stepp")

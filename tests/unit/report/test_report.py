@@ -16,7 +16,7 @@ from emailketing.report.charts import Chart
 from emailketing.report.frame import Layout, Style, table
 from emailketing.report.kinds import Account, Money, Number, Percent
 from emailketing.report.periods import Cadence, containing
-from emailketing.report.report import Figure, Report, Section
+from emailketing.report.report import Figure, Report, Section, SectionText
 from emailketing.report.variance import Good, Scale, variance
 from emailketing.settings import PROJECT, load
 from tests.unit.report.readers import ASUNCION, EN, ES
@@ -84,11 +84,14 @@ def test_a_key_figure_is_short_and_its_unit_is_said_once(figure, value, unit, fu
         (92, 100, GS, "down", "−8,0 %", "good"),
         (250, 100, GS, "none", "+150 %", "even"),
         (100, 100, GS, "up", "0,0 %", "even"),
-        (5, -10, GS, "up", "+150 %", "good"),
+        (5, -10, GS, "up", "+15 Gs.", "good"),
+        (-3, -10, GS, "up", "+70,0 %", "good"),
+        (0, -10, GS, "down", "+10 Gs.", "bad"),
         (37, 0, Number(), "up", "+37", "good"),
         (2500000, 0, GS, "up", "+2,50 millones de Gs.", "good"),
         (10**9, 1, GS, "up", "> +999 %", "good"),
-        (-(10**9), 1, GS, "up", "< −999 %", "bad"),
+        (-(10**9), 1, GS, "up", "−1.000 millones de Gs.", "bad"),
+        (-(10**9), -1, GS, "up", "< −999 %", "bad"),
         (Decimal("18.4"), Decimal("17.9"), Percent(), "up", "+0,5 p. p.", "good"),
     ],
 )
@@ -329,3 +332,75 @@ def test_the_default_templates_have_no_fault(renderer):
         "words.en.yaml",
         "words.es.yaml",
     }
+
+
+STATEMENT = Layout(
+    columns={
+        "account": Account(level="level"),
+        **dict.fromkeys(["amount", "previous", "year_ago"], GS),
+        **dict.fromkeys(["difference", "year_difference"], Money("PYG", good="up")),
+        **dict.fromkeys(["share", "pct", "year_pct"], Percent(good="up")),
+    },
+    brief=("pct",),
+)
+
+
+def statement(amount, level=0):
+    before = amount - 1_234_567
+    return {
+        "account": "Ventas de combustibles", "level": level, "amount": amount, "share": 100, "previous": before,
+        "difference": amount - before, "pct": 12.5, "year_ago": before, "year_difference": amount - before,
+        "year_pct": 12.5,
+    }  # fmt: skip
+
+
+def test_many_amounts_that_do_not_fit_a_page_are_told_in_thousands_and_their_unit_once():
+    [section] = report(sections=(section_of(978_996_068),)).written(ES).sections
+    paper = section.paper
+    assert [head.full for head in paper.heads][:3] == ["Account (miles de Gs.)", "Amount", "Share"]
+    [line] = paper.lines()
+    assert [spaced(text) for text in line.texts[1:6]] == ["978.996", "+100 %", "977.762", "+1.235", "+12,5 %"]
+    assert [mood and mood.value for mood in line.moods[:5]] == [None, None, "good", None, "good"]
+    assert section.lines().__next__().texts[1] == "978.996.068"  # a phone has room for one amount
+    assert section.amount_head == "Amount, Gs."
+
+
+def section_of(*amounts):
+    return section([statement(amount) for amount in amounts], STATEMENT)
+
+
+def test_larger_ones_in_millions_and_fewer_or_smaller_ones_to_the_last_digit():
+    [large] = report(sections=(section_of(78_996_068_123),)).written(EN).sections
+    assert large.paper.heads[0].full == "Account (million PYG)"
+    assert next(iter(large.paper.lines())).texts[1] == "78,996.1"
+    names = ["paid", "owed", "sold"]
+    rows = [{"name": "x" * 40, "due_on": date(2026, 10, 17), **dict.fromkeys(names, 863_419_916_000)}]
+    [few] = report(sections=(section(rows, Layout(columns=dict.fromkeys(names, GS))),)).written(EN).sections
+    assert few.paper is few
+    assert few.heads[0].full == "Name (PYG)"
+
+
+def test_a_narrow_screen_shows_of_a_line_what_its_layout_names():
+    [section] = report(sections=(section_of(978_996_068),)).written(ES).sections
+    [line] = section.brief(12)
+    assert spaced(line.detail) == "Pct +12,5 %"
+    assert line.details[0].mood.value == "good"
+
+
+def test_numbers_and_dates_never_give_way_to_words():
+    rows = [{"name": "x" * 200, "due_on": date(2026, 10, 17), "amount": 863_419_916, "total": 863_419_916}] * 3
+    [written] = report(sections=(section(rows, Layout(currency="PYG")),)).written(ES).sections
+    name, due, amount, _ = (head.width * 1.14 for head in written.heads)  # letters of a page
+    assert due > 1.25 * len("17 oct. 2026")
+    assert amount > 1.25 * len("863.419.916")
+    assert name > 24
+
+
+def test_codes_have_the_width_they_need_and_words_give_way():
+    rows = [{"product": "Neumático de camión " * 3, "code": f"NEU-{n:04}", "amount": 10**14} for n in range(3)]
+    many = [{**row, **{f"amount_{n}": 10**14 for n in range(6)}} for row in rows]
+    crowded = SectionText(Section("", table(many, Layout(currency="PYG"))), ES).heads
+    alone = SectionText(Section("", table(rows, Layout(currency="PYG"))), ES).heads
+    assert crowded[0].width < 15
+    assert alone[0].width > 40
+    assert crowded[1].width / crowded[2].width == pytest.approx(alone[1].width / alone[2].width, rel=0.01)
