@@ -22,6 +22,7 @@ from emailketing.channels.memory import Memory
 from emailketing.channels.phone import Phone
 from emailketing.channels.wire import assemble
 from emailketing.erp import Erp
+from emailketing.errors import OutboxError
 from emailketing.model import Kind, Sender
 from emailketing.outbox import Filter, Outbox
 from emailketing.render import Renderer
@@ -60,6 +61,23 @@ class Clock:
 
     def sleep(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
+
+
+class Dying:
+    """An outbox whose process dies after the n-th call."""
+
+    def __init__(self, outbox: Outbox, calls: int) -> None:
+        self.outbox, self.left = outbox, calls
+
+    def __getattr__(self, name):
+        def call(*args, **kwargs):
+            done = getattr(self.outbox, name)(*args, **kwargs)
+            self.left -= 1
+            if not self.left:
+                raise OutboxError("killed")
+            return done
+
+        return call
 
 
 class Bureau:
@@ -112,6 +130,12 @@ class Bureau:
         """Subscriptions beside the audiences, each the inside of a mapping."""
         self.write("subscriptions.yaml", PEOPLE + "subscriptions:\n" + "".join(f"  - {{{each}}}\n" for each in entries))
 
+    def forget(self, **row) -> None:
+        """Take back what was sold so."""
+        with self.engine.begin() as connection:
+            where = " AND ".join(f"{name} = :{name}" for name in row)
+            connection.execute(sa.text(f"DELETE FROM sold WHERE {where}"), row)
+
     def sell(self, day: str, amount: int, branch: str = "001", product: str = "Nafta", **more) -> None:
         row = {"day": day, "branch": branch, "product": product, "currency": "PYG", "amount": amount, "litres": 10}
         with self.engine.begin() as connection:
@@ -124,6 +148,17 @@ class Bureau:
 
     def look(self, asked=None) -> road.Reported:
         return road.report(self.reporter, self.mailing, asked)
+
+    def dies_at(self, calls: int) -> bool:
+        """Look with an outbox that fails at its n-th call, after it has done what it was asked; whether it did."""
+        whole, self.reporter = self.reporter, replace(self.reporter, outbox=Dying(self.outbox, calls))
+        try:
+            self.look()
+        except OutboxError:
+            return True
+        finally:
+            self.reporter = whole
+        return False
 
     def rows(self, **wanted):
         """The messages in the outbox, in the order in which they came."""
@@ -138,7 +173,7 @@ class Bureau:
     def mail(self, address: str, document: str = ""):
         """The mail to an address, parsed."""
         rows = [row for row in self.rows() if row.address.startswith(address) and document in row.document]
-        return BytesParser(policy=policy.default).parsebytes(self.wire(rows[-1].key))
+        return parsed(self.wire(rows[-1].key))
 
     def wire(self, key: str) -> bytes:
         return assemble(self.outbox.frozen(key))
@@ -146,6 +181,11 @@ class Bureau:
     def blobs(self) -> int:
         with sa.create_engine(f"sqlite:///{self.folder / 'outbox.db'}").connect() as connection:
             return connection.exec_driver_sql("SELECT COUNT(*) FROM outbox_blob").scalar()
+
+
+def parsed(wire: bytes):
+    """A mail as a reader's program sees it."""
+    return BytesParser(policy=policy.default).parsebytes(wire)
 
 
 def files(mail) -> dict[str, bytes]:

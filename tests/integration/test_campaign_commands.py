@@ -118,6 +118,6 @@ def test_preview_and_seed_show_a_mail_before_anybody_gets_it(desk):
 
 def test_other_commands_leave_campaigns_alone(desk):
     assert "promotion" not in desk.run("sweep")
-    assert "price_list is no notification" in desk.run("sweep", "price_list", fails=True)
+    assert "price_list is a campaign; this is for notifications" in desk.run("sweep", "price_list", fails=True)
     assert "is no campaign" in desk.run("dry-run", "receipt", fails=True)
     assert "Did you mean 'promotion'" in desk.run("campaign", "promotions", fails=True)

@@ -181,7 +181,7 @@ def test_the_ledger_is_listed_as_json_by_state_mailing_and_time(desk):
 def test_a_missing_connection_is_one_clear_error(desk, name):
     variable = f"AIRFLOW_CONN_{name.upper()}"
     del desk.env[variable]
-    told = desk.cold("check", fails=True)
+    told = desk.cold("check", "purchase_order", fails=True)
     assert f"no Airflow Connection '{name}'" in told
     assert f"{variable}=" in told
     assert "✓ settings" in told
@@ -189,25 +189,27 @@ def test_a_missing_connection_is_one_clear_error(desk, name):
 
 def test_a_misspelt_column_is_told_and_the_rest_is_checked(desk):
     desk.mend("sql/purchase_order.sql", "s.email  ", "s.emial  ")
-    for command in (["check"], ["sweep"], ["preview", "purchase_order"]):
+    for command in (["check", "purchase_order"], ["sweep"], ["preview", "purchase_order"]):
         told = desk.run(*command, fails=True)
         assert "purchase_order.sql:" in told
         assert "no column 'emial'" in told
         assert "Did you mean 'email'?" in told
     with desk.mail_server():
-        assert "✓ connection smtp" in desk.run("check", fails=True)
+        told = desk.run("check", "purchase_order", "receipt", fails=True)
+    assert "✓ mailing receipt" in told
+    assert "✓ connection smtp" in told
 
 
 def test_a_missing_table_is_told(desk):
     desk.mend("sql/purchase_order.lines.sql", "FROM purchase_order_lines l", "FROM purchase_order_line l")
-    told = desk.run("check", fails=True)
+    told = desk.run("check", "purchase_order", fails=True)
     assert "no table 'purchase_order_line'" in told
     assert "Did you mean 'purchase_order_lines'?" in told
 
 
 def test_a_misspelt_parameter_is_told(desk):
     desk.mend("sql/purchase_order.lines.sql", "IN :documents", "IN :document")
-    told = desk.run("check", fails=True)
+    told = desk.run("check", "purchase_order", fails=True)
     assert "purchase_order.lines.sql:" in told
     assert ":document is not given" in told
     assert "Did you mean 'documents'?" in told
@@ -215,7 +217,7 @@ def test_a_misspelt_parameter_is_told(desk):
 
 def test_a_template_with_a_syntax_error_is_told_with_its_line(desk):
     desk.mend("templates/purchase_order/text.txt.j2", "{{ company.name }}", "{{ company.name }")
-    told = desk.run("check", fails=True)
+    told = desk.run("check", "purchase_order", fails=True)
     assert "text.txt.j2:" in told
     assert "This is for the author of the file." in told
 
@@ -288,7 +290,7 @@ def test_help_explains_every_command(desk):
 
 def test_a_query_that_addresses_nobody_is_told(desk):
     desk.mend("sql/purchase_order.sql", "AS email,", "AS mail,")
-    told = desk.run("check", fails=True)
+    told = desk.run("check", "purchase_order", fails=True)
     assert "gives no column 'email'" in told
     assert "Did you mean 'mail'?" in told
 

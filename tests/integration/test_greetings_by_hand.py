@@ -64,7 +64,7 @@ def test_checked_previewed_rehearsed_and_sent(party):
 
 def test_a_greeting_is_no_notification_and_says_so(party):
     assert "birthday is a greeting; this is for notifications" in party.run("sweep", "birthday", fails=True)
-    assert "receipt is a notification; this is for greetings" in party.run("dry-run", "receipt", fails=True)
+    assert "receipt is a notification; this is for greetings" in party.run("greet", "receipt", fails=True)
 
 
 def test_a_wrong_column_is_told_by_check(party):

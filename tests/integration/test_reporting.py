@@ -1,10 +1,8 @@
 """The road of a report: what is due at a moment reaches each reader once, in his language, with his rows and files."""
 
-from dataclasses import replace
-
 import pytest
 
-from emailketing.errors import OutboxError, SqlError
+from emailketing.errors import SqlError
 from emailketing.model import State
 from emailketing.report.calendar import CatchUp
 from emailketing.report.declaration import Empty, Part
@@ -362,7 +360,7 @@ def test_killed_at_any_call_of_the_outbox_and_begun_again_each_reader_has_it_onc
             other.sell("2026-11-24", 500_000, branch="002", product="Diésel")
             other.subscribe('mailing: sales, to: dos@company.example, where: {branch: "002"}')
             other.declare(attach=("xlsx",))
-            dead = _die(other, calls)
+            dead = other.dies_at(calls)
             for _ in range(2):
                 other.look()
             assert [(row.key, row.state) for row in other.rows()] == expected
@@ -371,31 +369,3 @@ def test_killed_at_any_call_of_the_outbox_and_begun_again_each_reader_has_it_onc
             assert calls > 3
             return
     pytest.fail("it never came to an end")
-
-
-def _die(bureau, calls):
-    """Look with an outbox that fails at its n-th call, after it has done what it was asked; whether it came to that."""
-
-    class Dying:
-        def __init__(self, outbox):
-            self.outbox, self.left = outbox, calls
-
-        def __getattr__(self, name):
-            def call(*args, **kwargs):
-                done = getattr(self.outbox, name)(*args, **kwargs)
-                self.left -= 1
-                if not self.left:
-                    raise OutboxError("killed")
-                return done
-
-            return call
-
-    reporter = replace(bureau.reporter, outbox=Dying(bureau.outbox))
-    whole, bureau.reporter = bureau.reporter, reporter
-    try:
-        bureau.look()
-    except OutboxError:
-        return True
-    finally:
-        bureau.reporter = whole
-    return False

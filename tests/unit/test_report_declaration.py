@@ -33,7 +33,7 @@ def declare(tmp_path, monkeypatch):
     include, dags = tmp_path / "include", tmp_path / "dags"
     (include / "sql").mkdir(parents=True)
     dags.mkdir()
-    for name in ("sales", "sales.by_branch", "sales.ready", "stock"):
+    for name in ("sales", "sales.by_branch", "stock", "closed", "closed.again", "closed.ready"):
         (include / "sql" / f"{name}.sql").write_text("SELECT 1 AS amount")
     (include / "subscriptions.yaml").write_text("audiences:\n  management: [a@company.example]\n")
     monkeypatch.setenv("EMAILKETING_INCLUDE", str(include))
@@ -42,7 +42,8 @@ def declare(tmp_path, monkeypatch):
 
     def declared(arguments, schedule="0 7 * * *"):
         (dags / "sales.py").write_text(DAG.format(arguments=arguments, schedule=schedule))
-        return tasks.declared(dags)["sales"]
+        (mailing,) = tasks.declared(dags).values()
+        return mailing
 
     yield declared
     settings.load.cache_clear()
@@ -59,14 +60,14 @@ def test_five_lines_are_enough(declare):
 
 def test_everything_can_be_said(declare):
     mailing = declare(
-        '"sales", to="management", cadence=["weekly", "monthly"], at="08:15", channels=["email", "phone"], '
+        '"closed", to="management", cadence=["weekly", "monthly"], at="08:15", channels=["email", "phone"], '
         'attach=["pdf", "XLSX"], columns={"amount": Money("PYG")}, group_by=["branch"], hide=["id"], '
-        'chart=Chart("bar", x="branch", y="amount"), sections=[part("by_branch", chart=False)], empty="skip", '
+        'chart=Chart("bar", x="branch", y="amount"), sections=[part("again", chart=False)], empty="skip", '
         'alert=Alert("amount", below=0), wait_hours=48, catch_up="all", expires_after=timedelta(days=2)'
     )
     assert mailing.cadences == (Cadence.WEEKLY, Cadence.MONTHLY)
     assert (mailing.at, mailing.attach, mailing.to) == (time(8, 15), ("pdf", "xlsx"), "management")
-    assert [part.query("sales") for part in mailing.parts] == ["sales", "sales.by_branch"]
+    assert [part.query("closed") for part in mailing.parts] == ["closed", "closed.again"]
     assert mailing.parts[0].columns == {"amount": Money("PYG")}
     assert (mailing.empty, mailing.catch_up, mailing.expires_after_s) == (Empty.SKIP, CatchUp.ALL, 172800)
 
@@ -98,7 +99,12 @@ def test_the_hour_is_the_schedules_where_it_is_plain(declare, schedule, at):
         ('"sales", empty="skipp"', "There is no empty 'skipp'", "'skip'"),
         ('"sales", catch_up="latest"', "There is no catchup 'latest'", "newest"),
         ('"sales", alert=Alert("amount")', "An alert on 'amount' has no threshold", "above"),
-        ('"stock", wait_hours=2', "there is no query 'stock.ready'", "'sales.ready'"),
+        ('"sales", alert=Alert("amount", above=1, grace=2)', "is no length of time: 2", "grace=timedelta(hours=2)"),
+        ('"closd", wait_hours=2', "there is no query 'closd'", "'closed'"),
+        ('"stock", wait_hours=2', "there is no query 'stock.ready'", "'stock'"),
+        ('"closed"', "closed.ready.sql is not heeded", "wait_hours=48"),
+        ('"closed", wait_hours=-1', "cannot wait for -1 hours", "wait_hours=48"),
+        ('"closed", wait_hours=2, alert=Alert("a", above=1, watch=True)', "waits for nothing", "Leave out wait_hours"),
         ('"sales", cadence=[]', "a report without a cadence is never due", "cadence='daily'"),
         ('"sales", too="management"', "unexpected keyword argument 'too'", ""),
     ],

@@ -39,18 +39,19 @@ def checked(mailing: ReportMailing) -> str:
     who = reporter.audience.now()
     problems: list[AuthoringError] = road.check_report(reporter, mailing)
     due = road.next_due(reporter, mailing)
-    rules = [(rule, _place(readers)) for rule, readers in due]
+    watched = bool(mailing.alert and mailing.alert.watch)
+    rules = [] if watched else [(rule, _place(readers)) for rule, readers in due]
     now = reporter.clock()
     problems += map(AuthoringError, tasks.unlooked(mailing, rules, reporter.house, now))
     if problems:
         raise problems[0] if len(problems) == 1 else AuthoringError("\n".join(map(str, problems)))
     off = f"{who.off(mailing.name)}: nobody is told; " if who.off(mailing.name) else ""
-    if not rules:
+    if not due:
         return f"{off}query, words and templates hold against the ERP; nobody gets it yet"
     moments = [found.moment for rule, _ in rules if (found := rule.next(now, reporter.house.calendar))]
     first = min(moments).astimezone(reporter.house.zone) if moments else None
     people = sum(len(readers) for _, readers in due)
-    when = f", the next on {first:%Y-%m-%d at %H:%M}" if first else ""
+    when = f", the next on {first:%Y-%m-%d at %H:%M}" if first else ", at each look" if watched else ""
     return f"{off}query, words and templates hold against the ERP; readers: {people}{when}"
 
 

@@ -1,13 +1,15 @@
 """The outbox: where messages live and change state, and the proof of what became of each.
 
 `Outbox` is all that the rest of the house uses. Behind it: `schema` (the tables), `changes` (how a state changes),
-`put`, `claim` and `step` (the road), `escalating` (what follows where one channel reached nobody), `epochs` (where a
-mailing stands in the ERP's time), `pause` (lanes whose server is down), `upkeep` (rescue, expiry, pruning), `people`
-(what a person may do), `subscribing` (who gets what), `wishes` (who must not be written to, and who may), `reading`,
-`database` (transactions on SQLite, PostgreSQL and MariaDB) and `migrations`.
+`put`, `claim` and `step` (the road), `alerts` (what those of reports remember), `escalating` (what follows where one
+channel reached nobody), `epochs` (where a mailing stands in the ERP's time), `pause` (lanes whose server is down),
+`upkeep` (rescue, expiry, pruning), `people` (what a person may do), `subscribing` (who gets what), `wishes` (who must
+not be written to, and who may), `reading`, `database` (transactions on SQLite, PostgreSQL and MariaDB) and
+`migrations`.
 """
 
 from emailketing.model import Wish
+from emailketing.outbox.alerts import Kept, Place
 from emailketing.outbox.backoff import Backoff, Settlement
 from emailketing.outbox.database import connect_outbox
 from emailketing.outbox.escalating import Escalation
@@ -30,9 +32,11 @@ __all__ = [
     "Escalation",
     "Failure",
     "Filter",
+    "Kept",
     "Outbox",
     "Pause",
     "Pausing",
+    "Place",
     "Pruned",
     "Put",
     "Rescued",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from types import MappingProxyType
 
 import sqlalchemy as sa
 
@@ -21,7 +22,8 @@ from emailketing.model import (
     Telling,
     Wish,
 )
-from emailketing.outbox import editions, epochs, pause, people, reading, subscribing, upkeep, wishes
+from emailketing.outbox import alerts, editions, epochs, pause, people, reading, subscribing, upkeep, wishes
+from emailketing.outbox.alerts import Kept, Place
 from emailketing.outbox.backoff import Settlement
 from emailketing.outbox.claim import bytes_of, lease
 from emailketing.outbox.database import Database, connect_outbox
@@ -98,12 +100,25 @@ class Outbox:
         candidates = list(candidates)
         return self._database.read(partial(reading.history_of, mailing=mailing, candidates=candidates))
 
-    def put(self, messages: Sequence[Message], cursors: Mapping[str, datetime], now: datetime) -> Put:
+    def put(
+        self,
+        messages: Sequence[Message],
+        cursors: Mapping[str, datetime],
+        now: datetime,
+        memories: Mapping[Place, Kept] = MappingProxyType({}),
+    ) -> Put:
         """Insert the messages whose keys are new and move the cursors forward (never backward), in one transaction.
 
-        A message that the database cannot take for its size is held without its bytes, until `fill`.
+        A message that the database cannot take for its size is held without its bytes, until `fill`. `memories` are
+        what alerts remember from now on; OutboxError, and nothing done, where another look has judged meanwhile.
         """
-        return self._database.write(partial(put, messages=messages, cursors=cursors, now=now))
+        work = partial(put, messages=messages, cursors=cursors, now=now, memories=memories)
+        return self._database.write(work)
+
+    def memories(self, places: Iterable[Place]) -> dict[Place, Kept]:
+        """What the alerts of reports remember of these readers; nothing of whom they have not judged yet."""
+        places = list(places)
+        return self._database.read(partial(alerts.recall, places=places)) if places else {}
 
     def addressed(self, documents: Iterable[str]) -> Addressed:
         """Of `documents` (see `model.version_of`), those that have any message but an unaddressed one."""

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from emailketing.model import Envelope, Epoch, Frozen, Message, State, chunks
+from emailketing.outbox.alerts import Kept, Place, keep
 from emailketing.outbox.changes import Move, move, remember, told
 from emailketing.outbox.epochs import begin
 from emailketing.outbox.fit import clipped, identity, storable
@@ -36,9 +38,16 @@ class Put:
     too_large: Mapping[str, str] = field(default_factory=dict)
 
 
-def put(connection: sa.Connection, messages: Sequence[Message], cursors: Mapping[str, datetime], now: datetime) -> Put:
+def put(
+    connection: sa.Connection,
+    messages: Sequence[Message],
+    cursors: Mapping[str, datetime],
+    now: datetime,
+    memories: Mapping[Place, Kept] = MappingProxyType({}),
+) -> Put:
     """Insert the messages whose keys are new, with content, attachments and birth; move the cursors forward."""
-    # Every transaction takes its locks in one order (blobs, keys, cursors, each sorted), or two would wait in a ring.
+    # Every transaction takes its locks in one order (blobs, keys, cursors, alerts, each sorted), or two would wait in a
+    # ring.
     too_large = _too_large(connection, messages)
     sendable = _wished(connection, [_sendable(each, too_large) for each in reversed(messages)])
     unique = {identity("key", each.envelope.key): each for each in sendable}
@@ -47,6 +56,7 @@ def put(connection: sa.Connection, messages: Sequence[Message], cursors: Mapping
     inserted = sum(_put_messages(connection, dict(chunk), now) for chunk in chunks(ordered, CHUNK))
     for mailing, position in sorted(cursors.items()):
         _advance(connection, identity("mailing", mailing), position, now)
+    keep(connection, memories, now)
     return Put(inserted, len(messages) - inserted, too_large)
 
 

@@ -351,6 +351,20 @@ coupon = sa.Table(
     **MARIADB,
 )
 
+alert = sa.Table(
+    "outbox_alert",
+    metadata,
+    sa.Column("mailing", _text(WIDTHS["mailing"]), primary_key=True),
+    sa.Column("channel", _text(30), primary_key=True),
+    sa.Column("address", _text(WIDTHS["address"]), primary_key=True, comment="in small letters"),
+    sa.Column("cadence", _text(30), primary_key=True, comment="of the reader's periods"),
+    sa.Column("number", sa.Integer, nullable=False, comment="counts the changes: of two looks at once one holds"),
+    sa.Column("at", Utc, nullable=False),
+    sa.Column("memory", _BYTES, nullable=False, comment="JSON, deflated: what is beyond since when, and what was told"),
+    comment="What the alert of a report remembers of a reader, from one look to the next.",
+    **MARIADB,
+)
+
 suppression = sa.Table(
     "outbox_suppression",
     metadata,

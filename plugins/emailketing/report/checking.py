@@ -42,7 +42,7 @@ def _part(mailing: ReportMailing, part: Part, listing: Listing) -> Iterator[Decl
         yield from _unknown(told, filter(None, named), there)
     if mailing.alert and not part.name:
         limits = [each for each in (mailing.alert.above, mailing.alert.below) if isinstance(each, str)]
-        yield from _unknown(told, [mailing.alert.column, *limits], listing.columns)
+        yield from _unknown(told, [mailing.alert.column, *limits, *mailing.alert.marks], listing.columns)
 
 
 def _unknown(told: str, names: Iterable[str], known: Iterable[str]) -> Iterator[DeclarationError]:

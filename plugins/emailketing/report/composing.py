@@ -5,6 +5,7 @@
     Material: the rows of the report's queries, of the period and of those that it is compared with
     Voice:    the words and the writer of a language
     compose(mailing, material, voice) -> Report
+    notice(mailing, period, made_at, voice, about) -> Report    that it is late, or that its alert is over
 """
 
 from __future__ import annotations
@@ -18,22 +19,25 @@ from typing import TYPE_CHECKING, Any
 from emailketing.errors import DeclarationError, nearest
 from emailketing.model import document_text
 from emailketing.report import defaults
+from emailketing.report.alerting import Row, beyond
 from emailketing.report.charts import Chart, Plot
-from emailketing.report.declaration import Alert, Part, ReportMailing
+from emailketing.report.declaration import Part, ReportMailing
 from emailketing.report.frame import Layout, Table, readable, split, table
 from emailketing.report.kinds import Exact, Kind, Money, Number, Percent, Ratio, exact, plain, total
 from emailketing.report.naming import Words
 from emailketing.report.periods import Period, label, short_label
 from emailketing.report.report import MOST_FIGURES, Figure, Report, Section
 from emailketing.report.variance import Good
+from emailketing.report.words import words
 
 if TYPE_CHECKING:
     from emailketing.report.kinds import Writer
 
-Row = Mapping[str, Any]
-
 #: The names of the queries of key figures and of their courses, beside those of the parts.
 FIGURES, TREND = "figures", "trend"
+
+#: What is told of a report instead of its figures, and the version of such a message: it is late, its alert is over.
+LATE, OVER = "late", "over"
 
 _CURRENCY = {"currency", "moneda"}
 
@@ -67,6 +71,10 @@ class Material:
     before: Listings = field(default_factory=dict)
     year_ago: Listings = field(default_factory=dict)
 
+    def of_alert(self, rows: Sequence[Row]) -> Material:
+        """With these rows in the place of those of the report's own query."""
+        return replace(self, now={**self.now, "": replace(self.now[""], rows=rows)})
+
     def only(self, keep: Callable[[Row], bool]) -> Material:
         """The rows that somebody is meant to see, of every query; a query without the columns asked for gives none."""
         now, before, year_ago = (
@@ -88,25 +96,6 @@ class Voice:
 def compose(mailing: ReportMailing, material: Material, voice: Voice) -> Report:
     """The report. Raises DeclarationError for whatever its declaration, its words or its queries say wrongly."""
     return _Composer(mailing, material, voice).report()
-
-
-def beyond(alert: Alert, row: Row) -> bool:
-    """Whether a row is beyond an alert's threshold. NULL is beyond nothing."""
-    value = exact(_cell(row, alert.column))
-    if value is None:
-        return False
-    above, below = (_limit(row, each) for each in (alert.above, alert.below))
-    return (above is not None and value > above) or (below is not None and value < below)
-
-
-def _limit(row: Row, limit: float | str | None) -> Exact | None:
-    return exact(_cell(row, limit)) if isinstance(limit, str) else exact(limit)
-
-
-def _cell(row: Row, column: str) -> Any:
-    if column not in row:
-        raise DeclarationError(f"The query gives no column {column!r}.", hint=nearest(column, row))
-    return row[column]
 
 
 class _Composer:
@@ -281,6 +270,19 @@ def _course(rows: Sequence[Row]) -> tuple[Exact | None, ...]:
     for row in rows:
         points.setdefault(str(row["at"]), []).append(exact(row["value"]))
     return tuple(total(points[at]) for at in sorted(points))
+
+
+def notice(mailing: ReportMailing, period: Period, made_at: datetime, voice: Voice, about: str) -> Report:
+    """What is told of a report instead of its figures: that it is `late`, or that its alert is `over`."""
+    own, known = voice.words, words(voice.writer.locale)
+    told = {LATE: own.waiting, OVER: own.recovered}[about] or known[f"{about}_because"]
+    return Report(
+        what=f"{own.title or readable(mailing.name)}: {known[about]}",
+        when=label(period, voice.writer.locale),
+        made_at=made_at,
+        message=f"{told} {known['late_until']}" if about == LATE else told,
+        period=period,
+    )
 
 
 def _word(known: Mapping[str, str] | None, cell: Any) -> Any:

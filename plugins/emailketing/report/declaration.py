@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import time
+from datetime import time, timedelta
 from enum import StrEnum
 
 from emailketing.errors import DeclarationError, nearest
@@ -58,17 +58,50 @@ class Alert:
 
     `column` is a column of the report's query; a row is beyond when its value is more than `above` or less than
     `below`, each a number or the name of another column.
+
+    - `only_changed`: not told again while the rows are the same as those that were told last.
+    - `grace`: a row is told when it has been beyond for so long, as often as anybody looked.
+    - `recovery`: once nothing is beyond any more, those who were told are told so.
+    - `watch`: judged at each look of the DAG, about the period that runs, and not when a reader is due; told when there
+      is something to tell, and again when the rows have changed.
+    - `by`: the columns that make a row the same one at the next look. Without it those that hold no number, and
+      `only_changed` heeds every column that is shown.
     """
 
     column: str
     above: float | str | None = None
     below: float | str | None = None
+    only_changed: bool = False
+    grace: timedelta = timedelta(0)
+    recovery: bool = False
+    watch: bool = False
+    by: str | tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.above is None and self.below is None:
             raise DeclarationError(
                 f"An alert on {self.column!r} has no threshold.", hint="Give above=… or below=…, a number or a column."
             )
+        if not isinstance(self.grace, timedelta) or self.grace < timedelta(0):
+            raise DeclarationError(
+                f"The grace of an alert is no length of time: {self.grace!r}.", hint="Write grace=timedelta(hours=2)."
+            )
+
+    @property
+    def remembers(self) -> bool:
+        """Whether what one look found decides what the next one tells."""
+        return self.only_changed or self.recovery or self.watch or bool(self.grace)
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The columns of `by`."""
+        return (self.by,) if isinstance(self.by, str) else tuple(self.by)
+
+    @property
+    def limits(self) -> str:
+        """The thresholds, in words for whoever runs it."""
+        given = {"above": self.above, "below": self.below}
+        return " or ".join(f"{name} {limit}" for name, limit in given.items() if limit is not None)
 
 
 @dataclass(frozen=True, slots=True)

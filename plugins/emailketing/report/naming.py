@@ -6,6 +6,8 @@
     unit: "en guaraníes"
     message: "Lo que se vendió, sin IVA"
     note: "Las ventas a crédito se cuentan el día de la factura."
+    waiting: "Falta cerrar el período en contabilidad."      # why it is late, where it waits for something
+    recovered: "Ningún producto está debajo del mínimo."     # when its alert is over
     columns: {amount: "Importe"}
     sections: {by_branch: "Por sucursal"}
     figures: {net_sales: "Ventas netas"}
@@ -22,6 +24,7 @@ from typing import Any
 from emailketing.errors import DeclarationError, nearest
 from emailketing.model import document_text
 
+_TEXTS = ("title", "unit", "message", "note", "waiting", "recovered")
 _LISTS = ("columns", "sections", "figures", "chart", "values")
 
 
@@ -33,6 +36,8 @@ class Words:
     unit: str = ""
     message: str = ""
     note: str = ""
+    waiting: str = ""
+    recovered: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
     sections: Mapping[str, str] = field(default_factory=dict)
     figures: Mapping[str, str] = field(default_factory=dict)
@@ -47,12 +52,9 @@ class Words:
                 raise DeclarationError(f"There are no words {name!r} of reports.", hint=nearest(name, _LISTS))
         chart = given.get("chart")
         values = _mapping("values", given.get("values"))
-        title, unit, message, note = (str(given.get(name) or "") for name in ("title", "unit", "message", "note"))
+        texts = {name: str(given.get(name) or "") for name in _TEXTS}
         return cls(
-            title,
-            unit,
-            message,
-            note,
+            **texts,
             columns=_list("columns", given.get("columns")),
             sections=_list("sections", given.get("sections")),
             figures=_list("figures", given.get("figures")),

@@ -44,6 +44,11 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "against_before": "on before",
         "against_year_ago": "on a year ago",
         "nothing": "Nothing happened in this period.",
+        "late": "late",
+        "late_because": "The figures of the period are not complete yet.",
+        "late_until": "The report comes as soon as it is ready.",
+        "over": "back to normal",
+        "over_because": "Nothing is beyond the limit any more.",
     },
     "es": {
         "thousands": "miles",
@@ -80,6 +85,11 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "against_before": "frente a lo anterior",
         "against_year_ago": "frente a un año antes",
         "nothing": "No hubo movimiento en este período.",
+        "late": "demorado",
+        "late_because": "Los datos del período todavía no están completos.",
+        "late_until": "El informe llegará en cuanto esté listo.",
+        "over": "vuelta a la normalidad",
+        "over_because": "Ya nada está más allá del límite.",
     },
 }
 

@@ -31,7 +31,8 @@ from emailketing.road.leaving import Left, leave
 from emailketing.road.preview import check_addresses, check_filters, check_mailing, newest_event, send_test
 from emailketing.road.previewing import check_report, last_period, next_due, preview_report
 from emailketing.road.readers import Reader
-from emailketing.road.reporting import About, House, Reported, Reporter, report
+from emailketing.road.reporter import About, House, Reported, Reporter
+from emailketing.road.reporting import report
 from emailketing.road.rounds import sweep_all, sweep_out
 from emailketing.road.stillness import Stillness
 from emailketing.road.sweeping import Sweeper, Swept, freeze, mend, sweep

@@ -12,15 +12,17 @@ from emailketing.report.checking import faults, misnamed
 from emailketing.report.composing import Material
 from emailketing.report.declaration import FORMATS, ReportMailing
 from emailketing.report.periods import Cadence, Period, fitting
+from emailketing.road.gathering import gather, ready
+from emailketing.road.making import Made, located, voiced
 from emailketing.road.readers import Reader, readers
-from emailketing.road.reporting import About, Made, Reporter, gather, located, voiced
+from emailketing.road.reporter import About, Reporter
 
 
 def preview_report(reporter: Reporter, mailing: ReportMailing, period: Period, language: str) -> Content:
     """The report about a period, with each of its files, as whoever sees all of it reads it in this language."""
     spoken = reporter.renderer.language(mailing.name, language, report=True)
     material = gather(reporter, mailing, About(period), reporter.clock())
-    return Made(reporter, mailing, material, spoken, FORMATS).content()
+    return Made.of(reporter, mailing, material, spoken, FORMATS).content()
 
 
 def last_period(reporter: Reporter, cadence: Cadence) -> Period:
@@ -38,6 +40,8 @@ def check_report(reporter: Reporter, mailing: ReportMailing) -> list[AuthoringEr
     try:
         period = last_period(reporter, mailing.cadences[0])
         material = gather(reporter, mailing, About(period), reporter.clock())
+        if mailing.wait_hours is not None:
+            ready(reporter, mailing, period)
     except SqlError as error:
         return [*found, error]
     names = [located(mailing, error) for error in faults(mailing, material.now)]
@@ -54,7 +58,7 @@ def _unmade(reporter: Reporter, mailing: ReportMailing, material: Material) -> I
             path = reporter.renderer.words_file(mailing.name, language)
             for error in misnamed(mailing, words, material.now):
                 yield DeclarationError(str(error.args[0]), path=path, hint=error.hint)
-            Made(reporter, mailing, material, language, FORMATS).content()
+            Made.of(reporter, mailing, material, language, FORMATS).content()
         except AuthoringError as error:
             yield error
 

@@ -115,7 +115,18 @@ def _cadences(member: Member, mailing: ReportMailing) -> Sequence[Cadence]:
 
 def _rule(member: Member, mailing: ReportMailing, cadence: Cadence, zone: ZoneInfo) -> Rule:
     given = {name: value for name, value in member.options.items() if name not in ("format", "cadence")}
+    if mailing.alert and mailing.alert.watch:
+        return _watching(given, mailing, cadence, zone)
     return Rule.declared({"at": mailing.at or "07:00", **given, "cadence": cadence}, zone)
+
+
+def _watching(given: Mapping[str, Any], mailing: ReportMailing, cadence: Cadence, zone: ZoneInfo) -> Rule:
+    """Of an alert that is watched, every look is the hour, and the period that runs the period."""
+    for name in given:
+        if name != "timezone":
+            hint = "It is told when it happens; leave this out."
+            raise DeclarationError(f"{mailing.name} is watched, and has no {name!r} of a reader's.", hint=hint)
+    return Rule.declared({**given, "cadence": cadence, "period": "running"}, zone)
 
 
 def _formats(member: Member, mailing: ReportMailing) -> tuple[str, ...]:

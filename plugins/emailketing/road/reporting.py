@@ -8,42 +8,27 @@ and begun again, it tells each reader once, because the keys of what is put are 
 from __future__ import annotations
 
 import logging
-import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from pathlib import Path
+from functools import partial
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo
 
-from emailketing.audience import Audience
-from emailketing.channels import Channel
-from emailketing.erp import Erp
-from emailketing.erp import Reader as ErpReader
-from emailketing.errors import AuthoringError, DeclarationError, EmailketingError, IllegalTransition
-from emailketing.model import (
-    Attachment,
-    Content,
-    Envelope,
-    Message,
-    Recipient,
-    Sender,
-    State,
-    message_id,
-)
-from emailketing.outbox import Outbox
-from emailketing.render import Renderer
-from emailketing.report import files, parameters, periods
+from emailketing.errors import DeclarationError, EmailketingError, IllegalTransition
+from emailketing.model import Envelope, Message, State, message_id
+from emailketing.outbox import Place
+from emailketing.report import periods
+from emailketing.report.alerting import Memory, Verdict, beyond
 from emailketing.report.calendar import BusinessCalendar, Due, caught_up
-from emailketing.report.composing import FIGURES, TREND, Listing, Listings, Material, Voice, compose
-from emailketing.report.declaration import FORMATS, Empty, ReportMailing
-from emailketing.report.naming import Words
+from emailketing.report.composing import LATE, OVER, Material
+from emailketing.report.declaration import Alert, Empty, ReportMailing
 from emailketing.report.periods import Cadence, Period
-from emailketing.report.report import MOST_SHOWN, Report
-from emailketing.road.clock import Clock, utc_now
+from emailketing.road.alerting import Watcher, told, unbeyond, untold
+from emailketing.road.gathering import gather, ready
+from emailketing.road.making import Made, Notice, located
 from emailketing.road.readers import Reader, readers
+from emailketing.road.reporter import About, Reported, Reporter, Wanted
 
 T = TypeVar("T")
 
@@ -51,94 +36,12 @@ log = logging.getLogger(__name__)
 
 FIRST_LOOK = timedelta(hours=1)  # how far back the first look at a report goes
 
-#: Rows of a query that are held in memory; a report of more is no reading matter.
-MOST_ROWS = 200_000
-
-_COMPARED = 50_000  # a longer listing is not read twice more, to be compared with itself
-_PRINTED = 500  # a longer listing that a mail cannot show whole travels as a workbook
 _PUT_AT_MOST = 32 * 2**20  # bytes of rendered messages held in memory, and put at once
 
+#: The versions of messages that tell something of a report instead of its figures.
+NOTICES = frozenset({LATE, OVER})
+
 MISSED = "missed"  # the version under which a moment is recorded that was passed over
-
-
-@dataclass(frozen=True)
-class House:
-    """What a report needs to know of the company: its name, its zone, its currency, the days on which it works."""
-
-    name: str
-    zone: ZoneInfo
-    currency: str
-    calendar: BusinessCalendar
-
-
-@dataclass(frozen=True)
-class Reporter:
-    """All that the road of a report needs: where rows come from, how they are rendered, where messages go."""
-
-    erp: Erp
-    outbox: Outbox
-    renderer: Renderer
-    channels: Mapping[str, Channel]
-    sender: Sender
-    house: House
-    audience: Audience = field(default_factory=Audience)
-    clock: Clock = utc_now
-
-
-@dataclass
-class Reported:
-    """What one look at a report did; `states` counts the messages that are new in the outbox, or mended there."""
-
-    mailing: str
-    off: str = ""
-    readers: int = 0
-    known: int = 0
-    states: Counter[State] = field(default_factory=Counter)
-    problems: list[str] = field(default_factory=list)  # for the author of the files
-    waiting: int = 0  # messages whose period is not ready yet
-
-    def tell(self, problem: str) -> None:
-        """Add a problem that a person must see, once."""
-        if problem not in self.problems:
-            self.problems.append(problem)
-
-
-@dataclass(frozen=True)
-class About:
-    """What a message is about: a period; `until` is the last day told of one that still runs."""
-
-    period: Period
-    until: date | None = None
-
-    @property
-    def document(self) -> str:
-        """Its name in the ledger: 'monthly 2026-10', 'monthly 2026-11 to 2026-11-30'."""
-        name = f"{self.period.cadence} {self.period.name}"
-        return f"{name} to {self.until}" if self.until else name
-
-    @classmethod
-    def of(cls, due: Due, reader: Reader) -> About:
-        """What a due moment of a reader is about."""
-        return cls(due.period, due.planned if reader.rule.running else None)
-
-    @classmethod
-    def read(cls, document: str) -> About | None:
-        """From the ledger's name; None for what is no name of a period."""
-        found = re.fullmatch(r"[a-z]+ (\S+)(?: to (\S+))?", document)
-        try:
-            return cls(periods.named(found[1]), date.fromisoformat(found[2]) if found[2] else None) if found else None
-        except (DeclarationError, ValueError):
-            return None
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A message that somebody is to get; `held` says that it stands in the outbox already, without its bytes."""
-
-    envelope: Envelope
-    reader: Reader
-    about: About
-    held: bool = False
 
 
 def report(reporter: Reporter, mailing: ReportMailing, asked: Period | date | None = None) -> Reported:
@@ -159,9 +62,12 @@ def report(reporter: Reporter, mailing: ReportMailing, asked: Period | date | No
     if reported.off:
         reporter.outbox.put([], cursor, now)
         return reported
+    watcher = None
+    if mailing.alert and mailing.alert.remembers and not asked:
+        watcher = Watcher(reporter.outbox, mailing, mailing.alert, found.all)
     wanted, missed = _due(reporter, mailing, found.all, asked, now)
     held = [] if asked else _held(reporter, mailing, found.all, reported)
-    _Look(reporter, mailing, now, reported).put([*held, *wanted], missed, cursor)
+    _Look(reporter, mailing, now, reported, watcher).put([*held, *wanted], missed, cursor)
     return reported
 
 
@@ -173,13 +79,16 @@ def _due(
 ) -> tuple[list[Wanted], list[Message]]:
     """What is to be told now, and as messages in a final state what is passed over."""
     if isinstance(asked, Period):
-        fitting = [each for each in everybody if each.rule.cadence is asked.cadence and not each.rule.running]
+        watch = bool(mailing.alert and mailing.alert.watch)
+        fitting = [each for each in everybody if each.rule.cadence is asked.cadence and each.rule.running is watch]
         return [_wanted(mailing, each, About(asked), now, now) for each in fitting], []
     if asked:
         since, until = (periods.midnight(asked + timedelta(days=more), reporter.house.zone) for more in (0, 1))
         dues = _Dues(reporter.house.calendar, since - _INSTANT, until - _INSTANT)
         pairs = [(each, due) for each in everybody for due in dues(each)]
         return [_wanted(mailing, each, About.of(due, each), due.moment, now) for each, due in pairs], []
+    if mailing.alert and mailing.alert.watch:
+        return [_watched(mailing, each, now) for each in everybody], []
     dues = _Dues(reporter.house.calendar, reporter.outbox.cursor(mailing.name) or now - FIRST_LOOK, now)
     wanted, missed = [], []
     for reader in everybody:
@@ -224,6 +133,13 @@ def _wanted(mailing: ReportMailing, reader: Reader, about: About, moment: dateti
     return Wanted(envelope, reader, about)
 
 
+def _watched(mailing: ReportMailing, reader: Reader, now: datetime) -> Wanted:
+    """What a reader of an alert that is watched may have to be told now: it is about the period that runs."""
+    today = now.astimezone(reader.rule.zone).date()
+    about = About(periods.containing(reader.rule.cadence, today), today)
+    return replace(_wanted(mailing, reader, about, now, now), watched=True)
+
+
 def _missed(mailing: ReportMailing, wanted: Wanted) -> Message:
     """The record of a moment that was passed over; the report itself may still be asked for."""
     envelope = wanted.envelope
@@ -237,6 +153,7 @@ def _missed(mailing: ReportMailing, wanted: Wanted) -> Message:
 def _held(reporter: Reporter, mailing: ReportMailing, everybody: Sequence[Reader], reported: Reported) -> list[Wanted]:
     """What is held without bytes, because it could not be rendered or its period was not ready."""
     places = {each.place: each for each in everybody}
+    watch, now = bool(mailing.alert and mailing.alert.watch), reporter.clock()
     found: list[Wanted] = []
     after = 0
     while rows := reporter.outbox.unrendered(mailing.name, after):
@@ -244,11 +161,17 @@ def _held(reporter: Reporter, mailing: ReportMailing, everybody: Sequence[Reader
         for envelope in [row.envelope for row in rows]:
             about = About.read(envelope.document)
             cadence = about.period.cadence if about else Cadence.DAILY
-            place = (envelope.channel, envelope.recipient.address.casefold(), cadence, bool(about and about.until))
+            place = (
+                envelope.channel,
+                envelope.recipient.address.casefold(),
+                cadence,
+                watch or bool(about and about.until),
+            )
             if about is None or place not in places:
                 _cancel(reporter, envelope, "does not get this report any more", reported)
                 continue
-            queued = replace(envelope, state=State.QUEUED, reason="", because=places[place].because)
+            because = places[place].because
+            queued = replace(envelope, state=State.QUEUED, reason="", because=because, created_at=now)
             found.append(Wanted(queued, places[place], about, held=True))
     return found
 
@@ -265,35 +188,47 @@ def _cancel(reporter: Reporter, envelope: Envelope, why: str, reported: Reported
 class _Look:
     """One look's way from wanted messages to the outbox."""
 
-    def __init__(self, reporter: Reporter, mailing: ReportMailing, now: datetime, reported: Reported) -> None:
+    def __init__(
+        self, reporter: Reporter, mailing: ReportMailing, now: datetime, reported: Reported, watcher: Watcher | None
+    ) -> None:
         self._reporter, self._mailing, self._now, self._reported = reporter, mailing, now, reported
+        self._watcher = watcher
 
     def put(self, wanted: Sequence[Wanted], missed: Sequence[Message], cursor: Mapping[str, datetime]) -> None:
         """Put all of it, what is rendered together at once; the cursor moves with the last of it."""
         keys = [each.envelope.key for each in wanted] + [each.envelope.key for each in missed]
         known = self._reporter.outbox.known(keys)
         self._reported.known = len(known)
-        waiting = [each for each in missed if each.envelope.key not in known]
-        for messages in self._rendered([each for each in wanted if each.held or each.envelope.key not in known]):
-            if _weight([*waiting, *messages]) > _PUT_AT_MOST:
-                self._insert(waiting, {})
-                waiting = []
-            waiting += messages
-        self._insert(waiting, cursor)
+        batch = _Batch([each for each in missed if each.envelope.key not in known])
+        new = [each for each in wanted if each.held or each.watched or each.envelope.key not in known]
+        for more in self._rendered(new):
+            if _weight([*batch.messages, *more.messages]) > _PUT_AT_MOST:
+                self._insert(batch, {})
+                batch = _Batch()
+            batch.add(more)
+        self._insert(batch, cursor)
 
-    def _insert(self, messages: Sequence[Message], cursor: Mapping[str, datetime]) -> None:
-        held = self._reporter.outbox.put(messages, cursor, self._now).too_large
-        for each in messages:
+    def _insert(self, batch: _Batch, cursor: Mapping[str, datetime]) -> None:
+        kept = self._watcher.kept(batch.memories) if self._watcher else {}
+        held = self._reporter.outbox.put(batch.messages, cursor, self._now, kept).too_large
+        for each in batch.messages:
             self._reported.states[State.HELD if each.envelope.key in held else each.envelope.state] += 1
         for reason in held.values():
             self._reported.tell(reason)
 
-    def _rendered(self, wanted: Sequence[Wanted]) -> Iterator[list[Message]]:
+    def _rendered(self, wanted: Sequence[Wanted]) -> Iterator[_Batch]:
         """The messages of those who read the same, each time they are made."""
-        for about, same in _grouped(wanted, lambda each: each.about):
-            material = gather(self._reporter, self._mailing, about, self._now)
-            for _, alike in _grouped(same, self._told_alike):
-                yield self._told(material, alike)
+        yield _Batch(self._noticed([each for each in wanted if each.envelope.version in NOTICES]))
+        reports = [each for each in wanted if each.envelope.version not in NOTICES]
+        # An alert remembers a reader's earlier period before the later one.
+        reports.sort(key=lambda each: each.about.period.start)
+        for about, same in _grouped(reports, lambda each: each.about):
+            if self._is_ready(about):
+                material = gather(self._reporter, self._mailing, about, self._now)
+                for _, alike in _grouped(same, self._told_alike):
+                    yield self._told(material, alike)
+            else:
+                yield _Batch(self._waiting(same))
 
     def _told_alike(self, each: Wanted) -> Any:
         return each.reader.filters, self._language(each), each.reader.formats
@@ -301,26 +236,81 @@ class _Look:
     def _language(self, each: Wanted) -> str:
         return self._reporter.renderer.language(self._mailing.name, each.reader.recipient.language, report=True)
 
-    def _told(self, material: Material, alike: Sequence[Wanted]) -> list[Message]:
-        """The messages of some who read the same; those that stand in the outbox already are filled there."""
+    # What is said, and what is not
+
+    def _told(self, material: Material, alike: Sequence[Wanted]) -> _Batch:
+        """The messages of some who read the same."""
         reader = alike[0].reader
         try:
             seen = material.only(reader.sees) if reader.filters else material
-            made = Made(self._reporter, self._mailing, seen, self._language(alike[0]), reader.formats)
-            if made.report.empty and self._mailing.empty is Empty.SKIP:
-                return self._skipped(alike)
-            messages = [self._frozen(each, made) for each in alike]
+            return self._alerted(self._mailing.alert, seen, alike) if self._mailing.alert else self._made(seen, alike)
+        except DeclarationError as error:  # the alert names a column that is not there
+            return _Batch(self._failed(alike, str(located(self._mailing, error))))
+
+    def _alerted(self, alert: Alert, seen: Material, alike: Sequence[Wanted]) -> _Batch:
+        """Those of whom the alert remembers nothing, or has told already, are told what is beyond; others by memory."""
+        batch = _Batch()
+        if plain := [each for each in alike if each.held or not self._watcher]:
+            found = any(beyond(alert, row) for row in seen.now[""].rows)
+            batch.add(self._made(seen, plain) if found else self._skipped(plain, unbeyond(alert)))
+        if self._watcher:
+            batch.add(self._judged(self._watcher, alert, seen, [each for each in alike if not each.held]))
+        return batch
+
+    def _judged(self, watcher: Watcher, alert: Alert, seen: Material, alike: Sequence[Wanted]) -> _Batch:
+        batch = _Batch()
+        judgements = [(each, watcher.judge(seen.now[""].rows, each)) for each in alike]
+        for each, judgement in judgements:
+            batch.add(_Batch(untold(alert, each, judgement), watcher.memory(each)))
+        by_rows = _grouped(judgements, lambda pair: (pair[1].verdict, pair[1].episode.told))
+        for (verdict, _), some in by_rows:
+            messages = [told(each, judgement) for each, judgement in some]
+            if verdict is Verdict.TELL:
+                batch.add(self._made(seen.of_alert(some[0][1].rows), messages))
+            elif verdict is Verdict.OVER:
+                batch.add(_Batch(self._noticed(messages)))
+        return batch
+
+    def _made(self, seen: Material, alike: Sequence[Wanted]) -> _Batch:
+        language, formats = self._language(alike[0]), alike[0].reader.formats
+        return self._worded(alike, lambda: Made.of(self._reporter, self._mailing, seen, language, formats))
+
+    def _noticed(self, wanted: Sequence[Wanted]) -> list[Message]:
+        """That a report is late, or that its alert is over."""
+        messages = []
+        told_alike = _grouped(wanted, lambda each: (each.about.period, each.envelope.version, self._language(each)))
+        for (period, version, language), alike in told_alike:
+            said = Notice(period, version, self._now)
+            messages += self._worded(
+                alike, partial(Made.notice, self._reporter, self._mailing, said, language)
+            ).messages
+        return messages
+
+    def _worded(self, alike: Sequence[Wanted], make: Callable[[], Made]) -> _Batch:
+        """The messages, frozen; those that stand in the outbox already are filled there."""
+        try:
+            made = make()
+            if made.report.empty and self._mailing.empty is Empty.SKIP and alike[0].envelope.version not in NOTICES:
+                messages = []
+            else:
+                messages = [self._frozen(each, made) for each in alike]
         except EmailketingError as error:
-            return self._failed(alike, str(error))
+            return _Batch(self._failed(alike, str(error)))
         except Exception as error:  # a library stumbles over these rows; other readers must not wait for its mending
             log.exception("report %s cannot be made", self._mailing.name)
-            return self._failed(alike, f"{self._mailing.name} cannot be made: {type(error).__name__}: {error}")
-        for each, message in zip(alike, messages, strict=True):
-            if each.held and (reason := self._reporter.outbox.fill(message, self._now)):
-                self._reported.tell(reason)
-            elif each.held:
-                self._reported.states[State.QUEUED] += 1
-        return [message for each, message in zip(alike, messages, strict=True) if not each.held]
+            return _Batch(self._failed(alike, f"{self._mailing.name} cannot be made: {type(error).__name__}: {error}"))
+        if not messages:
+            return self._skipped(alike, "nothing happened in the period, and the report is skipped then")
+        pairs = zip(alike, messages, strict=True)
+        return _Batch([message for each, message in pairs if not self._filled(each, message)])
+
+    def _filled(self, each: Wanted, message: Message) -> bool:
+        """Whether the message stood in the outbox already, and so has its bytes by now."""
+        if each.held and (reason := self._reporter.outbox.fill(message, self._now)):
+            self._reported.tell(reason)
+        elif each.held:
+            self._reported.states[State.QUEUED] += 1
+        return each.held
 
     def _frozen(self, each: Wanted, made: Made) -> Message:
         envelope, sender = each.envelope, self._reporter.sender
@@ -333,16 +323,54 @@ class _Look:
             frozen=self._reporter.channels[envelope.channel].freeze(envelope, content, sender),
         )
 
-    def _skipped(self, alike: Sequence[Wanted]) -> list[Message]:
-        why = "nothing happened in the period, and the report is skipped then"
+    def _skipped(self, alike: Sequence[Wanted], why: str) -> _Batch:
         for each in alike:
             if each.held:
                 _cancel(self._reporter, each.envelope, why, self._reported)
-        return [Message(replace(each.envelope, state=State.CANCELLED, reason=why)) for each in alike if not each.held]
+        new = [each.envelope for each in alike if not each.held]
+        return _Batch([Message(replace(each, state=State.CANCELLED, reason=why)) for each in new])
 
     def _failed(self, alike: Sequence[Wanted], reason: str) -> list[Message]:
+        """Held with the reason, and tried again at each look; what is watched is judged at the next one anyway."""
         self._reported.tell(reason)
-        return [Message(replace(each.envelope, state=State.HELD, reason=reason)) for each in alike if not each.held]
+        new = [each.envelope for each in alike if not each.held and not each.watched]
+        return [Message(replace(each, state=State.HELD, reason=reason)) for each in new]
+
+    # What waits
+
+    def _is_ready(self, about: About) -> bool:
+        return self._mailing.wait_hours is None or ready(self._reporter, self._mailing, about.period)
+
+    def _waiting(self, same: Sequence[Wanted]) -> list[Message]:
+        """Held until the period is ready; who has waited for too long is told once that it is late."""
+        self._reported.waiting += len(same)
+        patience = timedelta(hours=self._mailing.wait_hours or 0)
+        late = [
+            replace(each, envelope=replace(each.envelope, version=LATE, created_at=self._now), held=False)
+            for each in same
+            if self._now - each.envelope.event_at >= patience
+        ]
+        known = self._reporter.outbox.known([each.envelope.key for each in late])
+        notices = self._noticed([each for each in late if each.envelope.key not in known])
+        new = [each.envelope for each in same if not each.held]
+        return [*(Message(replace(each, state=State.HELD, reason=self._why(each, patience))) for each in new), *notices]
+
+    def _why(self, envelope: Envelope, patience: timedelta) -> str:
+        until = f"{envelope.event_at + patience:%Y-%m-%d %H:%M} UTC"
+        return f"waits until {self._mailing.name}.ready.sql says so; from {until} on its reader is told that it is late"
+
+
+@dataclass
+class _Batch:
+    """Messages that are put together, and what the alert remembers from then on."""
+
+    messages: list[Message] = field(default_factory=list)
+    memories: dict[Place, Memory] = field(default_factory=dict)
+
+    def add(self, more: _Batch) -> None:
+        """Take in what comes later."""
+        self.messages += more.messages
+        self.memories |= more.memories
 
 
 def _grouped(items: Iterable[T], key: Callable[[T], Any]) -> list[tuple[Any, list[T]]]:
@@ -357,123 +385,3 @@ def _weight(messages: Sequence[Message]) -> int:
     """About the bytes that some messages hold in memory; a blob of several counts once."""
     blobs = {digest: len(data) for each in messages if each.frozen for digest, data in each.frozen.blobs.items()}
     return sum(blobs.values()) + sum(len(each.frozen.wire) for each in messages if each.frozen)
-
-
-class Made:
-    """A report in one language and with some files, rendered for each channel when it is first asked for."""
-
-    def __init__(
-        self, reporter: Reporter, mailing: ReportMailing, material: Material, language: str, formats: Sequence[str]
-    ) -> None:
-        self._reporter, self._mailing, self._language, self._formats = reporter, mailing, language, formats
-        self._writer = reporter.renderer.formats(language)
-        self.report = _placed(mailing, lambda: compose(mailing, material, voiced(reporter, mailing, language)))
-        self._contents: dict[str, Content] = {}
-
-    def content(self, channel: str = "") -> Content:
-        """What a channel carries; without one all of it, for people who look at it."""
-        if channel not in self._contents:
-            self._contents[channel] = self._content(channel)
-        return self._contents[channel]
-
-    def _content(self, channel: str) -> Content:
-        formats = self._formats if channel else FORMATS
-        if not formats and channel != "phone":
-            formats = _needed(self.report, self._writer)
-        variables, reader = {"report": self.report}, Recipient("", "", self._language)
-        renderer = self._reporter.renderer
-        content = renderer.render(self._mailing.name, variables, reader, channel, sheet="pdf" in formats)
-        if channel == "phone":
-            return content
-        return replace(content, attachments=(*content.attachments, *self._files(formats)))
-
-    def _files(self, formats: Sequence[str]) -> Iterator[Attachment]:
-        house = self._reporter.house
-        if "xlsx" in formats:
-            yield _placed(self._mailing, lambda: files.xlsx(self.report, self._writer, house.name, house.zone))
-        if "csv" in formats:
-            yield from files.csvs(self.report, self._writer)
-
-
-def voiced(reporter: Reporter, mailing: ReportMailing, language: str) -> Voice:
-    """The words of a report in a language. Raises AuthoringError with their file."""
-    renderer = reporter.renderer
-    try:
-        words = Words.of(mailing.name, renderer.said(mailing.name, language))
-    except DeclarationError as error:
-        path = renderer.words_file(mailing.name, language)
-        raise AuthoringError(str(error.args[0]), path=path, hint=error.hint) from None
-    return Voice(words, renderer.formats(language), reporter.house.currency)
-
-
-def _needed(report: Report, writer: Any) -> tuple[str, ...]:
-    """The file that has to travel where the mail cannot show all rows, and so says that a file has them."""
-    counts = [section.count for section in report.written(writer).sections if not section.is_whole(MOST_SHOWN)]
-    return (("pdf",) if max(counts) <= _PRINTED else ("xlsx",)) if counts else ()
-
-
-def _placed(mailing: ReportMailing, act: Callable[[], T]) -> T:
-    """What `act` gives; a mistake in the declaration is told with its line in the DAG file."""
-    try:
-        return act()
-    except DeclarationError as error:
-        raise located(mailing, error) from None
-
-
-def located(mailing: ReportMailing, error: DeclarationError) -> DeclarationError:
-    """A mistake in a declaration, with the line of the DAG file on which the wrong name stands."""
-    if error.path is not None:
-        return error
-    named = re.search(r"'([^']*)'", str(error.args[0]))
-    line = _line_of(named[1], mailing) if named else mailing.line
-    return DeclarationError(str(error.args[0]), path=mailing.path or None, line=line, hint=error.hint)
-
-
-def _line_of(name: str, mailing: ReportMailing) -> int:
-    with suppress(OSError):
-        lines = Path(mailing.path).read_text(encoding="utf-8").splitlines()
-        for number, text in enumerate(lines[mailing.line - 1 :], mailing.line):
-            if f'"{name}"' in text or f"'{name}'" in text:
-                return number
-    return mailing.line
-
-
-# What is read
-
-
-def gather(reporter: Reporter, mailing: ReportMailing, about: About, now: datetime) -> Material:
-    """The rows of all of a report's queries, in one snapshot of the ERP."""
-    period = about.period
-    elapsed = (about.until - period.start).days + 1 if about.until else None
-    with reporter.erp.reading() as reader:
-        reading = _Reading(reporter.erp, reader, mailing, elapsed)
-        told = reading.of(period, [*(part.name for part in mailing.parts), FIGURES, TREND])
-        compared = reading.compared(told)
-        before = reading.of(period.before(), compared) if compared else {}
-        ago = reading.of(period.year_ago(), compared) if compared and period.before() != period.year_ago() else {}
-    return Material(period, now, told, before, ago)
-
-
-class _Reading:
-    """One snapshot's reading of a report; of a period that still runs, and of those beside it, `days` count."""
-
-    def __init__(self, erp: Erp, reader: ErpReader, mailing: ReportMailing, days: int | None) -> None:
-        self._erp, self._reader, self._mailing, self._days = erp, reader, mailing, days
-
-    def of(self, period: Period, parts: Sequence[str]) -> Listings:
-        """The rows of these parts about a period."""
-        names = {part: f"{self._mailing.name}.{part}" if part else self._mailing.name for part in parts}
-        there = {part: name for part, name in names.items() if part not in (FIGURES, TREND) or self._erp.has(name)}
-        return {part: Listing(*self._listing(name, period)) for part, name in there.items()}
-
-    def _listing(self, name: str, period: Period) -> tuple[tuple[str, ...], Sequence[Mapping[str, Any]]]:
-        asked = parameters.days(period, self._erp.query(name).parameters, self._days)
-        return self._reader.listing(name, MOST_ROWS, **asked)
-
-    def compared(self, told: Listings) -> list[str]:
-        """Which parts are read of the periods to compare with: what the key figures come from, where periods matter."""
-        part = FIGURES if FIGURES in told else ""
-        query = self._erp.query(f"{self._mailing.name}.{part}" if part else self._mailing.name)
-        if not {"start", "end"} & query.parameters.keys() or len(told[part].rows) > _COMPARED:
-            return []
-        return [] if {"previous", "year_ago"} <= set(told[part].columns) and part else [part]

@@ -100,7 +100,8 @@ def mail_report(  # noqa: PLR0913 an author's words, all of them by name
     - `channels`: "email", "phone". `attach`: "pdf", "xlsx", "csv", for readers who name no format.
     - `columns`, `group_by`, `hide`, `total`, `chart`, `brief`, `fold`, `largest`, `most` of its table, as those of
       `part`; `sections` are further tables.
-    - `empty`: "tell" says that nothing happened, "skip" writes to nobody. `alert`: an `Alert`; only rows beyond it.
+    - `empty`: "tell" says that nothing happened, "skip" writes to nobody.
+    - `alert`: an `Alert`; only rows beyond it are told, and nobody is written to without any, whatever `empty` says.
     - `wait_hours`: wait for `include/sql/<name>.ready.sql`, and tell after so many hours that the report is late.
     - `catch_up`: "newest", "all" or "none" of what was due while nothing ran.
     - `expires_after`: what could not be sent for so long helps nobody any more.
@@ -157,10 +158,25 @@ def _check(mailing: ReportMailing, include: Path) -> None:
         known("channel", channel, CHANNELS)
     if not mailing.cadences:
         refuse("a report without a cadence is never due.", "Give cadence='daily', or a list of cadences.")
-    if mailing.wait_hours is not None:
-        known("query", f"{mailing.name}.ready", queries)
+    _check_waiting(mailing, queries)
     if mailing.to:
         _known_audience(mailing.to, include / "subscriptions.yaml")
+
+
+def _check_waiting(mailing: ReportMailing, queries: Sequence[str]) -> None:
+    ready = f"{mailing.name}.ready"
+    if mailing.wait_hours is None:
+        if ready in queries:
+            refuse(f"{ready}.sql is not heeded.", "Say how long the report waits before it is late: wait_hours=48.")
+        return
+    known("query", ready, queries)
+    if mailing.wait_hours < 0:
+        refuse(f"a report cannot wait for {mailing.wait_hours} hours.", "Write wait_hours=48.")
+    if mailing.alert and mailing.alert.remembers:
+        hint = (
+            "Leave out wait_hours; or only_changed, grace, recovery and watch, and let the alert's query be empty then."
+        )
+        refuse("an alert that remembers waits for nothing.", hint)
 
 
 def _known_audience(name: str, path: Path) -> None:
@@ -211,6 +227,7 @@ def report_told(reported: Reported) -> str:
         return "nobody gets it: it has no audience, and nobody subscribes"
     states = ", ".join(f"{count} {state}" for state, count in sorted(reported.states.items()))
     known = f", {reported.known} told before" if reported.known else ""
+    known += f"; {reported.waiting} wait for {reported.mailing}.ready.sql" if reported.waiting else ""
     return f"readers: {reported.readers}, {states or 'nothing is due'}{known}"
 
 
