@@ -1,20 +1,21 @@
 """The demonstration: what operators save in an ERP reaches mailboxes and phones, through a real Airflow.
 
-`python -m demo` (`make demo`) sets the stage, lets an operator do an errand for every notification while Airflow runs,
-waits for the messages, prints what arrived and ends everything. `python -m demo up` (`make up`) stays: operators go on
-saving documents until Ctrl-C. All of it lives below var/.
+`python -m demo` (`make demo`) sets the stage, starts the DAGs of campaigns, greetings and reports, lets an operator do
+an errand for every notification meanwhile, waits for the messages, prints what arrived and ends everything.
+`python -m demo up` (`make up`) stays: operators go on saving documents until Ctrl-C. All of it lives below var/.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import secrets
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,17 +23,23 @@ from pathlib import Path
 
 from demo import catcher, phone_catcher
 from demo.build import build
-from demo.database import open_engine
+from demo.clockwork import PICTURE, WAY_OUT, Celebration, Run, prepare, runs
+from demo.clockwork import start as start_runs
+from demo.database import open_engine, utc_now
 from demo.errands import errands, morning
 from demo.local_airflow import LocalAirflow
-from demo.program import Arrival, Program, Taken, table
+from demo.program import Program, Taken, table
 from demo.simulate import Simulator
 from demo.stage import Stage, StageError, Stopped, answers, free_ports
 from emailketing.outbox import Outbox
 
 PROJECT = Path(__file__).resolve().parents[1]
-DAGS = ("notifications", "outbox", "outbox_prune")
+DAGS = tuple(path.stem for path in sorted((PROJECT / "dags").rglob("*.py")))  # a DAG has the name of its file
+MARKETING = "marketing@petroleradeleste.example"  # tries greetings out before their day
 LEAVE = "bajas@petroleradeleste.example"  # whoever writes to it gets no more advertising
+
+
+Wait = Callable[[str, Callable[[], bool]], None]
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,8 @@ class Scene:
     stage: Stage
     airflow: LocalAirflow
     var: Path
+    celebration: Celebration
+    shell: Mapping[str, str]  # the environment in which the command line reaches all of it
 
     @property
     def taken(self) -> Taken:
@@ -81,48 +90,80 @@ def _scene(var: Path) -> Iterator[Scene]:
     with Stage(var, say=_say) as stage:
         var = stage.var
         _clear(var)
-        _build_erp(var)
+        celebration = _build_erp(var)
         links = _connections(var, _start_mail(stage), _start_phone(stage))
         (var / "demo.env").write_text(
             "".join(f"AIRFLOW_CONN_{name.upper()}='{link}'\n" for name, link in links.items())
         )
+        shell = _shell(links)
         # From now on every document that is saved is news, also those saved before Airflow is up.
-        stage.run("first-look", [sys.executable, "-m", "emailketing", "sweep"], env=_cli_environment(links))
+        stage.run("first-look", [sys.executable, "-m", "emailketing", "sweep"], env=shell)
         airflow = LocalAirflow(stage, links)
         took_s = airflow.start(DAGS)
         airflow.wait_for("notifications", "watch", "deferred")
         _say(f"Airflow is up after {took_s:.0f} s and watches the ERP: {airflow.url} (admin / admin)")
-        yield Scene(stage, airflow, var)
+        yield Scene(stage, airflow, var, celebration, shell)
 
 
-def _build_erp(var: Path) -> None:
+def _build_erp(var: Path) -> Celebration:
     _say("building the demo ERP: a company with petrol stations and shops, two years of documents")
     began = time.monotonic()
     build(_erp(var), template=var / "erp-template.db")
     engine = open_engine(_erp(var))
     morning(Simulator(engine, seed=7))
+    celebration = prepare(Simulator(engine, seed=7))
     engine.dispose()
     _say(f"the demo ERP stands ({time.monotonic() - began:.0f} s)")
+    return celebration
 
 
 def demonstrate(scene: Scene, options: argparse.Namespace) -> int:
-    """Do the errands, wait for the messages of each, print the table; 0 when all of them arrived."""
+    """Do the errands while what comes by the clock runs, wait for all messages, print the table; 0 when all arrived."""
     engine, outbox = open_engine(_erp(scene.var)), Outbox.open(_outbox(scene.var))
     wait = _patience(scene.stage, options.patience)
     program = Program(Simulator(engine, seed=7), outbox, scene.taken, scene.var / "demo", wait, _say)
-    arrivals: list[Arrival] = []
+    first, *others = errands(options.orders)
     try:
-        for errand in errands(options.orders):
+        arrivals = program.run(first)  # the sweep lingers from now on, and needs no further worker
+        since, started = _start_clockwork(scene)
+        for errand in others:
             arrivals += program.run(errand)
+        _hasten(scene, started, wait)
+        timed = [arrival for run in started for arrival in program.follow(run)]
+        timed.append(program.trial("christmas", MARKETING, since, (PICTURE, WAY_OUT)))
     finally:
         engine.dispose()
         outbox.close()
-    print(f"\n{table(arrivals, _shown)}")
+    print(f"\n{table(arrivals, _shown, timed)}")
     _say("look at var/demo; `bin/emailketing outbox list` tells of each message; `make up` keeps everything running")
-    return 0 if all(arrival.complete for arrival in arrivals) else 1
+    return 0 if all(arrival.complete for arrival in (*arrivals, *timed)) else 1
 
 
-def _patience(stage: Stage, seconds: float) -> Callable[[str, Callable[[], bool]], None]:
+def _start_clockwork(scene: Scene) -> tuple[datetime, list[Run]]:
+    """Start the DAGs of campaigns, greetings and reports, and try out a greeting whose day is far."""
+    _say("the DAGs of campaigns, greetings and reports are started, and a greeting is tried out")
+    since = utc_now()
+    command = [sys.executable, "-m", "emailketing", "send-test", "christmas", "--to", MARKETING]
+    scene.stage.begin("trial", command, env=scene.shell)
+    return since, start_runs(scene.airflow, runs(since, scene.celebration))
+
+
+def _hasten(scene: Scene, started: Sequence[Run], wait: Wait) -> None:
+    """When all runs have ended, what they put into the outbox need not wait for its minute."""
+    wait("the DAGs of campaigns, greetings and reports", lambda: all(_has_ended(scene.airflow, run) for run in started))
+    with contextlib.suppress(OSError):  # then it goes out a minute later
+        scene.airflow.trigger("outbox")
+
+
+def _has_ended(airflow: LocalAirflow, run: Run) -> bool:
+    if run.by_itself:  # its messages are waited for
+        return True
+    with contextlib.suppress(OSError):  # slow while everything runs
+        return airflow.run_state(run.dag, run.name) in {"success", "failed"}
+    return False
+
+
+def _patience(stage: Stage, seconds: float) -> Wait:
     """Wait for messages; those that do not come in time are no reason to end, a process that has died is."""
 
     def wait(what: str, until: Callable[[], bool]) -> None:
@@ -139,6 +180,7 @@ def stay(scene: Scene, every_s: float) -> int:
     """Let the simulator save documents and print each delivery, until a signal ends it."""
     command = [sys.executable, "-m", "demo.simulate", _erp(scene.var), "--every", str(every_s)]
     scene.stage.start("simulator", command)
+    _start_clockwork(scene)
     _say(f"an operator saves a document every {every_s:.0f} s; whom it concerns is told. Ctrl-C ends everything.")
     mails_read = texts_read = told = 0
     while True:
@@ -215,7 +257,7 @@ def _outbox(var: Path) -> str:
     return f"sqlite:///{var / 'outbox.db'}"
 
 
-def _cli_environment(links: dict[str, str]) -> dict[str, str]:
+def _shell(links: dict[str, str]) -> dict[str, str]:
     paths = {"PYTHONPATH": str(PROJECT / "plugins"), "AIRFLOW_HOME": str(PROJECT / "var" / "airflow-cli")}
     return {**os.environ, **paths, **{f"AIRFLOW_CONN_{name.upper()}": link for name, link in links.items()}}
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from demo import database, schema
 from demo.masters import GENERAL
-from demo.simulate import Record, Saved, Simulator, has_mail
+from demo.simulate import Record, Saved, Simulator, has_mail, is_reachable
 
 #: The branch whose till and day are closed: a station with a shop.
 BRANCH = 1
@@ -78,14 +78,14 @@ def _receive(operator: Simulator) -> Saved:
     sales = schema.sales.c
     owing = sa.select(sales.customer_id).where(sales.balance > 0)
     several = owing.group_by(sales.customer_id).having(sa.func.count() > 2)
-    return operator.save_receipt(_somebody(operator, several, _reachable))
+    return operator.save_receipt(_somebody(operator, several, is_reachable))
 
 
 def _fuel(operator: Simulator) -> Saved:
     """A vehicle that was fuelled before, so that its consumption is known."""
     vehicles = schema.vehicles.c
     before = sa.select(vehicles.owner_id).join(schema.sale_lines)
-    owner = _somebody(operator, before, lambda party: bool(party["is_company"]) and _reachable(party))
+    owner = _somebody(operator, before, lambda party: bool(party["is_company"]) and is_reachable(party))
     own = sa.select(schema.sale_lines.c.vehicle_id).join(schema.vehicles).where(vehicles.owner_id == owner)
     with operator.engine.connect() as connection:
         return operator.save_fuelling(connection.execute(own.order_by(vehicles.id)).scalars().first())
@@ -118,8 +118,3 @@ def _somebody(operator: Simulator, wanted: sa.Select[Any], fit: Callable[[Record
         ids = set(connection.execute(wanted).scalars())
     found = [party["id"] for party in operator.parties if party["id"] in ids and fit(party)]
     return operator.rng.choice(found) if found else None
-
-
-def _reachable(party: Record) -> bool:
-    """By mail and by a mobile phone's message."""
-    return has_mail(party) and str(party["phone"]).startswith("+595 9")

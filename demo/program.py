@@ -1,4 +1,4 @@
-"""What the demonstration shows: each errand followed until its messages have ended, and a table of what arrived."""
+"""What the demonstration shows: errands and runs followed to the end of their messages, and a table of what arrived."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from email.parser import BytesParser
 from pathlib import Path
 
 from demo import catcher, phone_catcher
+from demo.clockwork import PICTURE, WAY_OUT, Run
 from demo.errands import Errand
 from demo.simulate import NothingOpen, Saved, Simulator
 from emailketing.model import State
@@ -20,6 +21,13 @@ from emailketing.outbox import Filter, Outbox, Row
 
 #: What a message still may become without a person; anything else is an end.
 _UNDER_WAY = {State.QUEUED, State.SENDING, State.UNKNOWN}
+
+#: Not those that want a consent or an address: most of an audience, and no part of what a run sends.
+_SENT = tuple(state for state in State if state not in {State.SUPPRESSED, State.UNADDRESSED})
+
+#: When a catcher took something, the files that were laid out, and what it carried.
+_Found = tuple[datetime | None, tuple[Path, ...], frozenset[str]]
+_NOTHING: _Found = (None, (), frozenset())
 
 
 @dataclass(frozen=True)
@@ -34,11 +42,12 @@ class Arrival:
     seconds: float | None = None
     files: tuple[Path, ...] = ()
     reason: str = ""
+    whole: bool = True  # it carries what it must
 
     @property
     def complete(self) -> bool:
-        """Whether the server or gateway has it and the ledger says so."""
-        return self.state == State.ACCEPTED and self.seconds is not None
+        """Whether the server or gateway has all of it and the ledger says so."""
+        return self.state == State.ACCEPTED and self.seconds is not None and self.whole
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,11 @@ class Taken:
     def mail(self, row: Row) -> catcher.Caught | None:
         """The mail of a message."""
         found = [mail for mail in catcher.read_log(self.mail_log)[0] if mail.message_id == row.message_id]
+        return found[-1] if found else None
+
+    def mail_to(self, address: str) -> catcher.Caught | None:
+        """The newest mail to an address."""
+        found = [mail for mail in catcher.read_log(self.mail_log)[0] if mail.recipients == (address,)]
         return found[-1] if found else None
 
     def text(self, row: Row, since: datetime) -> phone_catcher.Caught | None:
@@ -85,36 +99,68 @@ class Program:
         self.say(f"an operator {errand.what}: {saved.document}")
         self.wait(f"the messages of {errand.mailing} {saved.document}", lambda: self._ended(errand, saved))
         rows = self._rows(errand, saved)
-        return [*(self._arrival(row, saved) for row in rows), *_missing(errand, saved, rows)]
+        return [*(self._arrival(row, saved.committed_at) for row in rows), *_missing(errand, saved, rows)]
+
+    def follow(self, run: Run) -> list[Arrival]:
+        """What became of the messages of a DAG's run, and which of those that it must send are missing."""
+        self.wait(f"the messages of {run.mailing}", lambda: self._over(run.channels, self._sent(run)))
+        rows = self._sent(run)
+        arrivals = [self._arrival(row, run.since, run.carries if row.channel == "email" else ()) for row in rows]
+        return [*arrivals, *_unsent(run, rows)]
+
+    def trial(self, mailing: str, address: str, since: datetime, carries: Sequence[str]) -> Arrival:
+        """What became of a mailing that was sent to an address of the company's own as a test, past the outbox."""
+        self.wait(f"the test of {mailing}", lambda: self.taken.mail_to(address) is not None)
+        mail = self.taken.mail_to(address)
+        if mail is None:
+            return Arrival(mailing, "test", address, "email", "missing", reason="no test came; see var/logs/trial.log")
+        files = tuple(_unpacked(mail, self._named(f"{mailing} test")))
+        lacking = [what for what in carries if what not in _carried(mail)]
+        seconds = (mail.at - since).total_seconds()
+        return Arrival(mailing, "test", address, "email", "accepted", seconds, files, _without(lacking), not lacking)
+
+    def _sent(self, run: Run) -> list[Row]:
+        """The messages of a run but for those that were never to be sent."""
+        rows = self.outbox.messages(Filter(_SENT, mailing=run.mailing, document=run.document), limit=None)
+        return sorted(rows, key=lambda row: row.id)
+
+    @staticmethod
+    def _over(channels: Sequence[str], rows: Sequence[Row]) -> bool:
+        everybody = {row.channel for row in rows} >= set(channels)
+        return everybody and not any(row.state in _UNDER_WAY for row in rows)
 
     def _ended(self, errand: Errand, saved: Saved) -> bool:
-        rows = self._rows(errand, saved)
-        everybody = {row.channel for row in rows} >= set(errand.channels)
-        return everybody and not any(row.state in _UNDER_WAY for row in rows)
+        return self._over(errand.channels, self._rows(errand, saved))
 
     def _rows(self, errand: Errand, saved: Saved) -> list[Row]:
         rows = self.outbox.messages(Filter(mailing=errand.mailing, document=saved.document))
         return sorted(rows, key=lambda row: row.id)
 
-    def _arrival(self, row: Row, saved: Saved) -> Arrival:
-        found = self._text(row, saved) if row.channel == "phone" else self._mail(row)
-        at, files = found or (None, ())
-        seconds = (at - saved.committed_at).total_seconds() if at else None
-        reason = row.reason or (f"still {row.state}; see `bin/emailketing outbox lanes`" if not at else "")
-        return Arrival(row.mailing, row.document, row.address, row.channel, row.state, seconds, files, reason)
+    def _arrival(self, row: Row, since: datetime, carries: Sequence[str] = ()) -> Arrival:
+        at, files, carried = self._text(row, since) if row.channel == "phone" else self._mail(row)
+        seconds = (at - since).total_seconds() if at else None
+        lacking = [what for what in carries if at and what not in carried]
+        waits = "" if at else f"still {row.state}; see `bin/emailketing outbox lanes`"
+        reason = _without(lacking) or row.reason or waits
+        return Arrival(
+            row.mailing, row.document, row.address, row.channel, row.state, seconds, files, reason, not lacking
+        )
 
-    def _text(self, row: Row, saved: Saved) -> tuple[datetime, tuple[Path, ...]] | None:
-        text = self.taken.text(row, saved.committed_at)
-        return (text.at, (_written(self._stem(row), text),)) if text else None
+    def _text(self, row: Row, since: datetime) -> _Found:
+        text = self.taken.text(row, since)
+        return (text.at, (_written(self._stem(row), text),), frozenset()) if text else _NOTHING
 
-    def _mail(self, row: Row) -> tuple[datetime, tuple[Path, ...]] | None:
+    def _mail(self, row: Row) -> _Found:
         mail = self.taken.mail(row)
-        return (mail.at, tuple(_unpacked(mail, self._stem(row)))) if mail else None
+        return (mail.at, tuple(_unpacked(mail, self._stem(row))), _carried(mail)) if mail else _NOTHING
 
     def _stem(self, row: Row) -> Path:
         """Where a message is laid, but for the suffix: the name says what it is and for whom."""
+        return self._named(f"{row.mailing} {row.document} {row.address.partition('@')[0]}")
+
+    def _named(self, name: str) -> Path:
         self.folder.mkdir(exist_ok=True)
-        return self.folder / _plain(f"{row.mailing} {row.document} {row.address.partition('@')[0]}")
+        return self.folder / _plain(name)
 
 
 def _missing(errand: Errand, saved: Saved, rows: Sequence[Row]) -> list[Arrival]:
@@ -126,9 +172,29 @@ def _missing(errand: Errand, saved: Saved, rows: Sequence[Row]) -> list[Arrival]
     ]
 
 
+def _unsent(run: Run, rows: Sequence[Row]) -> list[Arrival]:
+    """The channels by which a run had to send something, and of which the outbox knows nothing."""
+    lacking = [channel for channel in run.channels if channel not in {row.channel for row in rows}]
+    reason = f"the DAG {run.dag or run.mailing} put no such message into the outbox; see var/airflow/logs"
+    return [Arrival(run.mailing, run.document or "", "", channel, "missing", reason=reason) for channel in lacking]
+
+
+def _without(lacking: Sequence[str]) -> str:
+    return f"it carries no {', no '.join(lacking)}" if lacking else ""
+
+
+def _carried(mail: catcher.Caught) -> frozenset[str]:
+    """What a mail carries: the kinds of its files, a picture beside the logo, a way to leave."""
+    message = BytesParser(EmailMessage, policy=policy.default).parsebytes(mail.path.read_bytes())
+    files = {Path(part.get_filename() or "").suffix for part in message.iter_attachments()}
+    images = [part for part in message.walk() if part.get_content_maintype() == "image"]
+    pictures = {PICTURE for part in images if part.get_filename() != "logo.png"}
+    return frozenset(files | pictures | ({WAY_OUT} if message["List-Unsubscribe"] else set()))
+
+
 def _plain(name: str) -> str:
     """A file's name in which nothing of the ERP's text leads elsewhere."""
-    signs = "".join(sign if sign.isalnum() or sign in " -_.+" else "_" for sign in name)
+    signs = "".join(sign if sign.isalnum() or sign in " -_.,+" else "_" for sign in name)
     return signs.strip(" .")[-80:] or "attachment"
 
 
@@ -155,13 +221,17 @@ def _unpacked(mail: catcher.Caught, stem: Path) -> Iterator[Path]:
 HEADS = ("mailing", "document", "recipient", "channel", "state", "seconds", "file, or the reason")
 
 
-def table(arrivals: Sequence[Arrival], shown: Callable[[Path], str] = str) -> str:
-    """The arrivals as a table, and their seconds summed up; `shown` says how a file is named."""
-    rows = [HEADS, *(_cells(arrival, shown) for arrival in arrivals)]
+def table(arrivals: Sequence[Arrival], shown: Callable[[Path], str] = str, timed: Sequence[Arrival] = ()) -> str:
+    """The arrivals as a table, and their seconds summed up; `shown` says how a file is named.
+
+    `timed` are those that came by the clock: their seconds count from the start of their DAG's run.
+    """
+    rows = [HEADS, *(_cells(arrival, shown) for arrival in (*arrivals, *timed))]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADS))]
     rows.insert(1, tuple("─" * width for width in widths))
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([*lines, "", summary(arrivals)])
+    said = [summary(arrivals), *([summary(timed, "the start of the DAG's run")] if timed else [])]
+    return "\n".join([*lines, "", *said])
 
 
 def _cells(arrival: Arrival, shown: Callable[[Path], str]) -> tuple[str, ...]:
@@ -177,7 +247,7 @@ def _line(text: str, most: int = 100) -> str:
     return " ".join(line.split())[:most]
 
 
-def summary(arrivals: Sequence[Arrival]) -> str:
+def summary(arrivals: Sequence[Arrival], since: str = "the ERP's commit") -> str:
     """How many arrived, and how quickly."""
     seconds = [arrival.seconds for arrival in arrivals if arrival.complete and arrival.seconds is not None]
     line = f"{len(seconds)} of {len(arrivals)} arrived"
@@ -185,6 +255,6 @@ def summary(arrivals: Sequence[Arrival]) -> str:
         return line
     p95 = statistics.quantiles(seconds, n=20, method="inclusive")[-1]
     return (
-        f"{line}; seconds from the ERP's commit to the acceptance by mail server or gateway: "
+        f"{line}; seconds from {since} to the acceptance by mail server or gateway: "
         f"median {statistics.median(seconds):.2f}, p95 {p95:.2f}, most {max(seconds):.2f}"
     )

@@ -49,6 +49,11 @@ def has_mail(party: Record) -> bool:
     return bool(_GOOD_EMAIL.fullmatch(party["email"] or ""))
 
 
+def is_reachable(party: Record) -> bool:
+    """Whether somebody can be reached by mail and by a mobile phone's message."""
+    return has_mail(party) and str(party["phone"]).startswith("+595 9")
+
+
 @dataclass(frozen=True, slots=True)
 class Saved:
     """A document after COMMIT: its number, when COMMIT had returned (UTC), and the e-mail it concerns, or ''."""

@@ -111,10 +111,15 @@ class Stage:
             self._started[name] = process
         return process
 
+    def begin(self, name: str, argv: Sequence[str], env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """Start a process that is meant to end by itself."""
+        process = self.start(name, argv, env)
+        del self._started[name]
+        return process
+
     def run(self, name: str, argv: Sequence[str], env: Mapping[str, str] | None = None, at_most_s: float = 120) -> None:
         """Run a process to its end. Raises StageError, with the end of its log, when it fails."""
-        process = self.start(name, argv, env)
-        del self._started[name]  # it is meant to end
+        process = self.begin(name, argv, env)
         self.wait(name, lambda: process.poll() is not None, at_most_s=at_most_s)
         if process.returncode:
             raise StageError(f"{name} failed with exit code {process.returncode}.\n{self.tail(name)}")

@@ -13,6 +13,7 @@ SELECT
     'why_vehicles'                     AS because
 FROM parties c
 JOIN products x ON x.code = (
-    SELECT MIN(y.code) FROM products y JOIN product_groups g ON g.id = y.group_id WHERE g.code = 'LUB' AND y.active
+    SELECT COALESCE(MIN(CASE WHEN y.description LIKE 'Aceite %' THEN y.code END), MIN(y.code))
+    FROM products y JOIN product_groups g ON g.id = y.group_id WHERE g.code = 'LUB' AND y.active
 )
 WHERE c.is_customer AND c.active AND EXISTS (SELECT 1 FROM vehicles v WHERE v.owner_id = c.id)

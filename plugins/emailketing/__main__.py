@@ -766,10 +766,22 @@ def add(mailing: str, email: str, phone: str, by: str, **about: str) -> None:
         known = who.stored(mailing, channel, address)
         place = Subscription(mailing, channel, known.address if known else address, about["name"], language)
         place = replace(place, where=where.plain(), options=options)
-        if where.conditions:
-            _raise(road.check_filters(wiring.erp(), declared, audience.Audience(subscribed=Subscribed((place,)))))
+        _check_place(declared, place)
         wiring.outbox().subscribe(place, by, road.utc_now())
         click.echo(f"{address} gets {mailing} by {channel}{_instead(who, place)}")
+
+
+def _check_place(declared: Mailing, place: Subscription) -> None:
+    """Refuse what a subscription wants and cannot have; of reports tell an hour at which nobody looks."""
+    from emailketing import audience, road, wiring
+    from emailketing.commands import reports
+    from emailketing.report.declaration import ReportMailing
+
+    if isinstance(declared, ReportMailing):
+        for notice in reports.subscribed(declared, place):
+            click.echo(f"{NOTE} {notice}")
+    elif place.where:
+        _raise(road.check_filters(wiring.erp(), declared, audience.Audience(subscribed=Subscribed((place,)))))
 
 
 def _instead(who: Audience, place: Subscription) -> str:

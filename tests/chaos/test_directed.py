@@ -1,4 +1,4 @@
-"""A sweep or a delivery dies at each statement, commit and word to the mail server; the next ones make good.
+"""A sweep, a look or a delivery dies at each statement, commit and word to the mail server; the next ones make good.
 
 Here it dies at a few points of some scenarios. With CHAOS=long in the environment it dies at every point of every
 scenario on each database, which takes an hour.
@@ -18,6 +18,7 @@ SHORT = [
     ("postgres", directed.DELIVER, 47),
     ("sqlite", directed.DELIVER_3, 83),
     ("sqlite", directed.RESCUE, 83),
+    ("sqlite", directed.LOOK, 11),
 ]
 LONG = [(database, scenario, 1) for scenario in directed.SCENARIOS for database in ("sqlite", "postgres", "mariadb")]
 

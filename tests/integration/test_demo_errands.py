@@ -1,11 +1,12 @@
 """The demonstration's errands in a real ERP, and how they are followed to the mailbox without Airflow."""
 
-from datetime import datetime, time
+from datetime import date, datetime, time
 
 import pytest
 import sqlalchemy as sa
 
 from demo import database, schema
+from demo.clockwork import READERS, Run, prepare
 from demo.errands import BRANCH, errands, morning
 from demo.generate import generate
 from demo.program import Program, Taken
@@ -171,3 +172,56 @@ def test_an_errand_that_finds_nothing_to_do_is_told(program):
     arrivals = program.run(errand("receipt"))
     assert [(arrival.channel, arrival.state) for arrival in arrivals] == [("email", "missing"), ("phone", "missing")]
     assert "owes" in arrivals[0].reason
+
+
+@pytest.fixture
+def prepared(desk):
+    """The company as the demonstration begins, and whom it will greet."""
+    return prepare(desk.operator)
+
+
+def test_few_customers_have_consented_and_one_of_them_celebrates(desk, prepared):
+    consenting = sa.select(schema.parties).filter_by(consent=True)
+    with desk.operator.engine.connect() as connection:
+        people = connection.execute(consenting).mappings().all()
+    assert {person["price_list_id"] for person in people} >= {1, 3}
+    assert len(people) <= 3 * READERS
+    assert all(has_mail(person) for person in people)
+    (child,) = [person for person in people if person["id"] == prepared.party]
+    assert child["birthday"] == date(1984, prepared.day.month, prepared.day.day)
+
+
+def test_a_run_is_followed_to_the_mails_of_those_who_consented(desk, program, prepared):
+    program, _ = program
+    sent = Run("price_list", (".pdf", ".xlsx", "picture", "way to leave"), since=database.utc_now())
+    program.wait = lambda what, until: desk.run("deliver")
+    with desk.mail_server():
+        desk.run("campaign", "price_list")
+        arrivals = program.follow(sent)
+        lacking = program.follow(Run("price_list", (".csv",), since=sent.since))
+    assert {arrival.document.partition(":")[2] for arrival in arrivals} >= {str(prepared.party)}
+    for arrival in arrivals:
+        assert arrival.complete
+        assert {file.suffix for file in arrival.files} == {".pdf", ".xlsx", ".eml"}
+    assert [arrival.complete for arrival in lacking] == [False] * len(arrivals)
+    assert {arrival.reason for arrival in lacking} == {"it carries no .csv"}
+
+
+def test_a_run_that_put_nothing_is_told_and_so_is_a_test_that_did_not_come(program):
+    program, _ = program
+    program.wait = lambda what, until: None
+    silent = program.follow(Run("birthday", (), "greetings", channels=("email", "phone")))
+    assert [(arrival.channel, arrival.state) for arrival in silent] == [("email", "missing"), ("phone", "missing")]
+    assert "greetings" in silent[0].reason
+    assert program.trial("christmas", "marketing@x.example", database.utc_now(), ()).state == "missing"
+
+
+def test_a_greeting_that_was_tried_out_is_shown(desk, program):
+    program, _ = program
+    program.wait = lambda what, until: None
+    since = database.utc_now()
+    with desk.mail_server():
+        desk.run("send-test", "christmas", "--to", "marketing@petroleradeleste.example")
+    shown = program.trial("christmas", "marketing@petroleradeleste.example", since, ("picture", "way to leave"))
+    assert shown.complete
+    assert shown.files[0].name == "christmas test.eml"

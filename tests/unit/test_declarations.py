@@ -57,6 +57,21 @@ def test_the_sensor_watches_what_is_saved_and_the_sweep_sees_to_all(declared):
     ]
 
 
+def test_where_workers_are_short_what_is_instant_begins_before_what_may_wait():
+    from airflow.sdk import DAG
+
+    with DAG("ours", schedule=None) as dag:
+        tasks.notify(tasks.notification("payment_order"))
+        tasks.tend_outbox()
+        tasks.mail_campaign("promotion")
+        tasks.greet(tasks.greeting("birthday"))
+        tasks.mail_report("sales", to="management")
+    weights = {task.task_id: (task.priority_weight, str(task.weight_rule)) for task in dag.tasks}
+    (instant,) = {weights.pop(name) for name in ("sweep", "tend_outbox")}
+    assert instant[0] > max(weight for weight, _ in weights.values())
+    assert instant[1] == "absolute"
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [

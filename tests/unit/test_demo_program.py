@@ -2,9 +2,11 @@
 
 import json
 import re
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from demo import __main__ as demonstration
+from demo.clockwork import Celebration, celebrated, runs
 from demo.errands import errands
 from demo.program import Arrival, _line, _plain, summary, table
 
@@ -38,6 +40,39 @@ def test_every_notification_has_an_errand_and_orders_come_as_often_as_asked_for(
     by_phone = {errand.mailing for errand in planned if "phone" in errand.channels}
     assert by_phone == {"receipt", "vehicle_fuelling"}
     assert all("email" in errand.channels for errand in planned)
+
+
+NOON = datetime(2026, 3, 1, 15, tzinfo=UTC)  # in Asunción
+
+
+def test_every_kind_that_comes_by_the_clock_has_a_run_with_files_pictures_and_a_way_to_leave():
+    planned = {run.mailing: run for run in runs(NOON, Celebration(7, date(2026, 3, 1)))}
+    advertising = {"birthday", "price_list", "promotion", "product_presentation"}
+    assert set(planned) == {*advertising, "executive_summary", "income_statement"}
+    assert {name for name, run in planned.items() if "way to leave" in run.carries} == advertising
+    assert all("picture" in run.carries for run in planned.values())
+    for name in ("income_statement", "price_list"):
+        assert {".pdf", ".xlsx"} <= set(planned[name].carries)
+    assert planned["income_statement"].conf == {"send": True, "period": "2026-02"}
+    assert planned["executive_summary"].conf == {"send": True, "period": "2026-02-28"}
+    assert planned["birthday"].channels == ("email", "phone")
+
+
+def test_before_the_hour_of_greetings_yesterdays_birthday_is_made_up_for():
+    dawn = NOON.replace(hour=9)
+    assert (celebrated(NOON), celebrated(dawn)) == (date(2026, 3, 1), date(2026, 2, 28))
+    at_noon, *_ = runs(NOON, Celebration(7, celebrated(NOON)))
+    at_dawn, *_ = runs(dawn, Celebration(7, celebrated(dawn)))
+    assert (at_noon.by_itself, at_noon.document) == (True, "7:2026")
+    assert (at_dawn.by_itself, at_dawn.conf, at_dawn.at) == (False, {"send": True}, dawn - timedelta(hours=26))
+
+
+def test_a_message_that_lacks_what_it_must_carry_has_not_arrived():
+    lacking = arrival(whole=False, reason="it carries no .xlsx")
+    assert not lacking.complete
+    said = table([arrival()], timed=[lacking])
+    assert "it carries no .xlsx" in said
+    assert "1 of 1 arrived\n0 of 1 arrived" in said
 
 
 def test_the_table_shows_each_message_with_its_file_and_the_seconds_summed_up():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from emailketing import road, settings, tasks, wiring
 from emailketing.errors import AuthoringError, DeclarationError, OperationsError
-from emailketing.model import Content, Recipient
+from emailketing.model import Content, Recipient, Subscription
 from emailketing.report.declaration import ReportMailing
 from emailketing.report.periods import Cadence, Period, named
 
@@ -53,6 +53,16 @@ def checked(mailing: ReportMailing) -> str:
     people = sum(len(readers) for _, readers in due)
     when = f", the next on {first:%Y-%m-%d at %H:%M}" if first else ", at each look" if watched else ""
     return f"{off}query, words and templates hold against the ERP; readers: {people}{when}"
+
+
+def subscribed(mailing: ReportMailing, place: Subscription) -> list[str]:
+    """What is to be said of a subscription before it is set. Raises AuthoringError for what it cannot want."""
+    reporter = wiring.reporter()
+    readers = road.check_subscription(reporter, mailing, place)
+    if mailing.alert and mailing.alert.watch:
+        return []
+    rules = [(reader.rule, place.address) for reader in readers]
+    return tasks.unlooked(mailing, rules, reporter.house, reporter.clock())
 
 
 def rendered(mailing: ReportMailing, view: View) -> tuple[Content, Recipient]:

@@ -5,6 +5,10 @@ A mailing's folder in include/templates holds `subject.txt.j2`, `body.html.j2`, 
 holds the labels that templates see as `t`. `_layout` holds what mailings share. Values are hostile text throughout.
 """
 
+import logging
+
 from emailketing.render.renderer import Renderer
+
+logging.getLogger("weasyprint.progress").setLevel(logging.WARNING)  # six lines for every document
 
 __all__ = ["Renderer"]

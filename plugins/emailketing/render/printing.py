@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import mimetypes
 import re
 import unicodedata
@@ -20,8 +19,6 @@ from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherRespons
 from emailketing.errors import TemplateError
 from emailketing.model import Attachment
 from emailketing.render.mail import inside
-
-logging.getLogger("weasyprint.progress").setLevel(logging.WARNING)  # six lines for every document
 
 #: Longest file name, without its ".pdf": every file system and mail client takes it.
 NAME_LENGTH = 120

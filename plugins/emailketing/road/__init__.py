@@ -29,7 +29,7 @@ from emailketing.road.greeting_preview import (
 )
 from emailketing.road.leaving import Left, leave
 from emailketing.road.preview import check_addresses, check_filters, check_mailing, newest_event, send_test
-from emailketing.road.previewing import check_report, last_period, next_due, preview_report
+from emailketing.road.previewing import check_report, check_subscription, last_period, next_due, preview_report
 from emailketing.road.readers import Reader
 from emailketing.road.reporter import About, House, Reported, Reporter
 from emailketing.road.reporting import report
@@ -68,6 +68,7 @@ __all__ = [
     "check_greeting",
     "check_mailing",
     "check_report",
+    "check_subscription",
     "deliver",
     "escalate",
     "example",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from emailketing.audience import Audience
 from emailketing.errors import AuthoringError, DeclarationError, SqlError
-from emailketing.model import Content
+from emailketing.model import Content, Subscribed, Subscription
 from emailketing.report.calendar import Rule
 from emailketing.report.checking import faults, misnamed
 from emailketing.report.composing import Material
@@ -14,7 +15,7 @@ from emailketing.report.declaration import FORMATS, ReportMailing
 from emailketing.report.periods import Cadence, Period, fitting
 from emailketing.road.gathering import gather, ready
 from emailketing.road.making import Made, located, voiced
-from emailketing.road.readers import Reader, readers
+from emailketing.road.readers import Reader, readers, wished
 from emailketing.road.reporter import About, Reporter
 
 
@@ -61,6 +62,22 @@ def _unmade(reporter: Reporter, mailing: ReportMailing, material: Material) -> I
             Made.of(reporter, mailing, material, language, FORMATS).content()
         except AuthoringError as error:
             yield error
+
+
+def check_subscription(reporter: Reporter, mailing: ReportMailing, place: Subscription) -> list[Reader]:
+    """As whom a subscription makes somebody read a report. Raises AuthoringError for what it wants and cannot have."""
+    who = Audience(subscribed=Subscribed((place,)))
+    found = [
+        reader
+        for member in who.members(mailing.name, place.channel)
+        for reader in wished(member, mailing, reporter.house.zone)
+    ]
+    if place.where:
+        about = About(last_period(reporter, mailing.cadences[0]))
+        listing = gather(reporter, mailing, about, reporter.clock()).now[mailing.parts[0].name]
+        for misfit in who.misfits(mailing, dict.fromkeys(listing.columns)):
+            raise misfit
+    return found
 
 
 def next_due(reporter: Reporter, mailing: ReportMailing) -> list[tuple[Rule, list[Reader]]]:

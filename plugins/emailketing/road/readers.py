@@ -67,6 +67,11 @@ def readers(who: Audience, mailing: ReportMailing, zone: ZoneInfo) -> Readers:
     return Readers(tuple(found.values()), tuple(faults))
 
 
+def wished(member: Member, mailing: ReportMailing, zone: ZoneInfo) -> list[Reader]:
+    """What somebody wants of a report: himself in each of his cadences. Raises DeclarationError, the nearest word."""
+    return list(_of(member, mailing, zone))
+
+
 def _places(who: Audience, mailing: ReportMailing) -> Iterator[Member]:
     """Whoever is meant, by each channel."""
     for channel in mailing.channels:

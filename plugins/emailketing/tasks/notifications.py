@@ -17,7 +17,7 @@ from emailketing.errors import SettingsError
 from emailketing.model import Lane, Mailing, Outcome, query_files
 from emailketing.sensors import ErpSensor
 from emailketing.tasks.declaring import CHANNELS, declare, known, refuse
-from emailketing.tasks.upkeep import STUCK
+from emailketing.tasks.upkeep import BEFORE_OTHERS, STUCK
 
 if TYPE_CHECKING:
     from emailketing.road import Swept
@@ -108,7 +108,7 @@ def notify(*mailings: Mailing) -> None:
     names = [mailing.name for mailing in mailings if not mailing.waits_s]
     sensor = ErpSensor(task_id="watch", mailings=names, poll_s=chosen.poll_s, wake_s=chosen.wake_s)
     longest = timedelta(seconds=chosen.linger_most_s) + STUCK
-    sensor >> SweepOperator(task_id="sweep", mailings=swept, execution_timeout=longest)
+    sensor >> SweepOperator(task_id="sweep", mailings=swept, execution_timeout=longest, **BEFORE_OTHERS)
 
 
 class SweepOperator(BaseOperator):  # type: ignore[misc]
