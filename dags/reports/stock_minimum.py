@@ -7,7 +7,7 @@ from emailketing.tasks import mail_report
 
 COUNT = Number(sums=False)
 
-with DAG("stock_minimum", schedule="0 6 * * 1-6", doc_md=__doc__, tags=["report"], default_args={"owner": "warehouse"}):
+with DAG("stock_minimum", schedule="0 6 * * *", doc_md=__doc__, tags=["report"], default_args={"owner": "warehouse"}):
     mail_report(
         "stock_minimum",
         to="warehouse",

@@ -630,8 +630,11 @@ def resend(key: str | None, mailing: str, edition: str, states: Sequence[str], w
         raise click.UsageError("Name either a KEY or --mailing.")
     if not key:
         failed = [State(each) for each in states] or [State.REFUSED]
-        count = campaigns.resend(mailing, edition, failed, by, why)
-        click.echo(f"{count} queued again; the next delivery sends them" if count else "nothing of it failed")
+        count, left = campaigns.resend(mailing, edition, failed, by, why)
+        if count or not left:
+            click.echo(f"{count} queued again; the next delivery sends them" if count else "nothing of it failed")
+        if left:
+            click.echo("\n".join([f"{len(left)} left as they are:", *left]))
         return
     wiring.outbox().resend(_standing(key).key, by, why, road.utc_now())
     click.echo("queued again; the next delivery sends it")

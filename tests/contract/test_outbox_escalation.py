@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from threading import Barrier
 
 import pytest
@@ -65,11 +66,17 @@ def test_copies_the_other_channel_other_mailings_and_what_is_old_are_left_out(ou
     nobody = {"state": State.UNADDRESSED, "reason": REASON}
     outbox.put([letter("copy", because="copy by include/subscriptions.yaml:12", **nobody)], {}, NOW)
     outbox.put([letter("text", channel="phone", **nobody), letter("other", mailing="receipt", **nobody)], {}, NOW)
-    outbox.put([letter("past", created_at=at(-10), **nobody), letter("it", **nobody)], {}, NOW)
+    outbox.put([letter("past", created_at=at(-10), **nobody)], {}, at(-10))
+    outbox.put([letter("it", **nobody)], {}, NOW)
     assert [each.envelope.document for each in unreached(outbox)] == ["it"]
     assert [each.envelope.document for each in unreached(outbox, but="email")] == ["text"]
     assert [each.envelope.document for each in unreached(outbox, mailing="receipt")] == ["other"]
     assert {each.envelope.document for each in unreached(outbox, since=at(-10))} == {"past", "it"}
+
+
+def test_one_that_waited_for_days_before_it_was_refused_is_not_left_out(outbox):
+    put_refused(outbox, "1", created_at=NOW - timedelta(days=5))
+    assert [each.envelope.document for each in unreached(outbox)] == ["1"]
 
 
 def test_they_come_in_order_of_their_ids_and_after_one(outbox):

@@ -3,11 +3,17 @@
 import json
 import re
 from collections import Counter
+from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
 
 from demo.catcher import read_log
+from emailketing.model import Recipient
+from emailketing.outbox import Outbox
+from emailketing.road.editions import coupon_of
+from tests.letters import letter
 
 SECRET = "a secret of the tests, long enough"
 LEAVING = {"conn_type": "generic", "login": "salir@petroleradeleste.example", "password": SECRET}
@@ -96,10 +102,16 @@ def test_what_failed_is_sent_again_and_nothing_else(desk):
 
 def refuse(desk, count):
     """As if the server had refused so many."""
-    engine = sa.create_engine(f"sqlite:///{desk.folder / 'outbox.db'}")
     some = f"SELECT id FROM outbox_message WHERE state = 'accepted' LIMIT {count}"
-    with engine.begin() as connection:
+    with outbox(desk) as connection:
         connection.exec_driver_sql(f"UPDATE outbox_message SET state = 'refused' WHERE id IN ({some})")
+
+
+@contextmanager
+def outbox(desk):
+    engine = sa.create_engine(f"sqlite:///{desk.folder / 'outbox.db'}")
+    with engine.begin() as connection:
+        yield connection
     engine.dispose()
 
 
@@ -121,3 +133,33 @@ def test_other_commands_leave_campaigns_alone(desk):
     assert "price_list is a campaign; this is for notifications" in desk.run("sweep", "price_list", fails=True)
     assert "is no campaign" in desk.run("dry-run", "receipt", fails=True)
     assert "Did you mean 'promotion'" in desk.run("campaign", "promotions", fails=True)
+
+
+def test_who_has_left_or_has_no_bytes_any_more_keeps_nobody_else_from_being_sent_it_again(desk):
+    desk.run("campaign", "promotion")
+    with desk.mail_server():
+        desk.run("deliver")
+    refuse(desk, 4)
+    leaver, pruned, *others = desk.rows("--state", "refused")
+    desk.run("suppress", leaver["address"], "--kind", "campaign", "--why", "asked by phone")
+    with outbox(desk) as connection:
+        connection.execute(sa.text("DELETE FROM outbox_content WHERE message = :id"), {"id": pruned["id"]})
+    told = desk.run("outbox", "resend", "--mailing", "promotion", "--why", "the server was wrong")
+    assert "2 queued again" in told
+    assert "2 left as they are" in told
+    assert re.search(f"{re.escape(leaver['key'])} cannot be sent: .*asked by phone", told)
+    assert re.search(f"{re.escape(pruned['key'])} cannot be sent: .*its content was pruned", told)
+    assert {row["key"] for row in desk.rows("--state", "queued")} == {row["key"] for row in others}
+
+
+def test_a_coupon_that_came_by_phone_is_good_though_its_mail_was_never_sent(desk):
+    desk.run("campaign", "promotion")
+    row = desk.rows("--state", "queued")[0]
+    code, now = coupon_of(SECRET.encode(), "promotion", row["document"]), datetime.now(UTC)
+    desk.run("outbox", "cancel", row["key"], "--why", "a wrong address")
+    assert "never sent" in desk.run("coupon", code, fails=True)
+    ledger = Outbox.open(f"sqlite:///{desk.folder / 'outbox.db'}")
+    given = {"mailing": "promotion", "channel": "phone", "event_at": now, "created_at": now}
+    ledger.put([letter(row["document"], recipient=Recipient("+595981123456"), **given)], {}, now)
+    ledger.close()
+    assert "valid; " in desk.run("coupon", code)

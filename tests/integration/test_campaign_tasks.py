@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
+from airflow.sdk.api.datamodels._generated import DagRunType
 from airflow.sdk.exceptions import AirflowFailException
 
 from emailketing import settings, tasks, wiring
@@ -34,7 +35,7 @@ def run(kind="scheduled", moment=None, conf=None):
     operator = tasks.CampaignOperator(task_id="advertise", campaign=PROMOTION)
     moment = moment or datetime.now(UTC)
     return operator.execute(
-        {"dag_run": SimpleNamespace(run_type=kind, logical_date=moment, run_after=moment, conf=conf)}
+        {"dag_run": SimpleNamespace(run_type=DagRunType(kind), logical_date=moment, run_after=moment, conf=conf)}
     )
 
 

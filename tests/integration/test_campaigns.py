@@ -12,6 +12,7 @@ import pytest
 
 from emailketing import road
 from emailketing.audience import Source
+from emailketing.errors import SqlError
 from emailketing.model import Kind, State, Wish
 from emailketing.render.lint import findings
 from emailketing.road import choosing
@@ -284,3 +285,48 @@ def items(market, campaign):
         for group, rows in found.items()
         for row in rows
     }
+
+
+BEFORE_TIME = "0001-01-01T00:00:00+00:00"  # is in the year 0 in America
+
+
+def test_a_person_over_whose_data_a_library_stumbles_keeps_nobody_else_waiting(market):
+    gets_it = [choice for choice in market.plan() if choice.gets_it]
+    first = min(gets_it, key=lambda each: (each.group, each.envelope.recipient.language, each.variant))
+    stumbling = person(first.envelope)
+    column = "    c.last_purchase                    AS last_purchase\n"
+    since = f"CASE WHEN c.id = {stumbling} THEN '{BEFORE_TIME}' ELSE '2026-01-31' END AS since,\n"
+    market.mend("sql/promotion.sql", column, since + column)
+    coupon = "{{ recipient.coupon }}</div>"
+    market.mend("templates/promotion/body.html.j2", coupon, coupon + "{{ recipient.since | date }}")
+    (problem,) = market.advertise().problems
+    assert f"document '{stumbling}' cannot be rendered: OverflowError" in problem
+    queued = {row.document for row in market.rows(states=QUEUED)}
+    assert queued == {choice.envelope.document for choice in gets_it} - {first.envelope.document}
+    market.mend("sql/promotion.sql", BEFORE_TIME, "2026-01-30")
+    assert market.advertise().states == {State.QUEUED: 1}
+
+
+def test_words_over_which_a_library_stumbles_are_told_once_and_stop_no_other_language(market):
+    market.mend("templates/price_list/words.en.yaml", 'paper_title: "{list_name}"', 'paper_title: "{list_name"')
+    done = market.advertise(PRICE_LIST)
+    assert all("cannot be rendered: ValueError: expected '}'" in problem for problem in done.problems)
+    assert 0 < len(done.problems) <= 4, "once for each list"
+    assert {row.language for row in market.rows(states=QUEUED)} == {"es"}
+
+
+def test_an_audience_that_cannot_be_asked_leaves_no_line_open(market):
+    market.mend("sql/promotion.sql", "c.email  ", "c.mail  ")
+    with pytest.raises(SqlError) as kept:
+        market.advertise()
+    assert "no column 'mail'" in str(kept.value)
+    assert market.campaigner.erp.engine.pool.checkedout() == 0
+
+
+def test_an_edition_is_compared_with_older_ones_only(market):
+    monday = market.now
+    market.wait(days=7)
+    market.advertise(PRICE_LIST)
+    assert {choice.base for choice in road.plan(market.campaigner, PRICE_LIST, monday)} == {""}
+    market.wait(days=7)
+    assert "2026-W11" in {choice.base for choice in market.plan(PRICE_LIST)}

@@ -233,6 +233,22 @@ def test_a_drain_that_goes_on_asks_again_after_a_minute(house, monkeypatch):
     assert len(house.told()) == 10, "the batch in hand, which was asked about a moment ago, and no other"
 
 
+def test_what_becomes_due_while_a_drain_goes_on_was_asked_about(house):
+    house.people({1: 1, 2: 0, 3: 1})
+    house.offer(1, kind=Kind.GREETING)
+    house.offer(2, 3, kind=Kind.GREETING, not_before=NOW + timedelta(seconds=30))
+    deliver = house.memory.deliver
+
+    def deliver_as_time_goes_by(claim):
+        house.now = NOW + timedelta(seconds=31)
+        return deliver(claim)
+
+    house.memory.deliver = deliver_as_time_goes_by
+    house.deliver()
+    assert house.told() == ["p1", "p3"]
+    assert house.reason(2) == "no consent: the ERP says no (form)"
+
+
 def test_who_may_be_written_to_is_judged_in_the_order_asked(house):
     house.outbox.suppress(Wish("a@x.example", "all", NOW, "a bounce", "no such user"))
     judged = road.judge(

@@ -16,7 +16,7 @@ from emailketing import road
 from emailketing.audience import Audience, read
 from emailketing.channels.phone import Phone
 from emailketing.channels.smtp import Smtp
-from emailketing.model import Lane, Mailing, Outcome, State, Subscribed, Subscription, Switch
+from emailketing.model import Lane, Mailing, Outcome, State, Subscribed, Subscription, Switch, Wish
 from emailketing.outbox import Filter, Outbox
 from tests.phone_gateways import phone_gateway
 from tests.processes import Warm
@@ -157,6 +157,15 @@ def test_who_has_no_mobile_phone_either_is_told_in_the_history(office, phone, wh
     (decision,) = office.decisions()
     assert decision.startswith("nobody is told by phone instead: ")
     assert why in decision
+    assert office.rows("phone") == []
+
+
+def test_who_must_not_be_written_to_by_phone_either_is_told_in_the_history(office):
+    office.town.outbox.suppress(Wish(NUMBER, "all", office.town.sweeper.clock(), "Ana", "asked by phone"))
+    office.refuse()
+    assert office.sweep().new == 0
+    (decision,) = office.decisions()
+    assert decision.startswith("nobody is told by phone instead: no message may go there since ")
     assert office.rows("phone") == []
 
 

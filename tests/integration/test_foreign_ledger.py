@@ -15,7 +15,9 @@ from emailketing.erp import Erp
 from emailketing.render import Renderer
 from emailketing.report.calendar import BusinessCalendar
 from emailketing.report.periods import named
-from emailketing.road.reporting import About, Made, gather
+from emailketing.road.gathering import gather
+from emailketing.road.making import Made
+from emailketing.road.reporter import About
 from emailketing.settings import PROJECT, load
 
 MADE = datetime(2026, 11, 2, 10, tzinfo=UTC)
@@ -123,7 +125,7 @@ def expected(start, end):
     return sums
 
 
-def test_a_foreign_ledger_is_connected_by_sql_words_and_a_dag_alone(ledger, tmp_path, monkeypatch):
+def test_a_foreign_ledger_is_connected_by_sql_words_and_a_dag_alone(ledger, tmp_path, monkeypatch, request):
     include, dags = tmp_path / "include", tmp_path / "dags"
     for name, text in {
         "sql/profit.sql": SQL,
@@ -135,6 +137,8 @@ def test_a_foreign_ledger_is_connected_by_sql_words_and_a_dag_alone(ledger, tmp_
     dags.mkdir()
     (dags / "profit.py").write_text(DAG, encoding="utf-8")
     monkeypatch.setenv("EMAILKETING_INCLUDE", str(include))
+    load.cache_clear()
+    request.addfinalizer(load.cache_clear)
     mailing = tasks.declared(dags)["profit"]
     zone = ZoneInfo("Europe/Berlin")
     company = load().company.model_dump()
@@ -148,7 +152,7 @@ def test_a_foreign_ledger_is_connected_by_sql_words_and_a_dag_alone(ledger, tmp_
         clock=lambda: MADE,
     )
     material = gather(reporter, mailing, About(named("2026-10")), MADE)
-    made = Made(reporter, mailing, material, "en", ("pdf", "xlsx"))
+    made = Made.of(reporter, mailing, material, "en", ("pdf", "xlsx"))
     [section] = made.report.sections
     now, before = expected(date(2026, 10, 1), date(2026, 11, 1)), expected(date(2026, 9, 1), date(2026, 10, 1))
     heads = {"Sales": "4", "Cost of sales": "5", "Overhead": "6", "Finance": "7", "Profit": "4567"}

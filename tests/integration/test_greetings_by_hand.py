@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
+from airflow.sdk.api.datamodels._generated import DagRunType
 from airflow.sdk.exceptions import AirflowFailException
 
 from demo import schema
@@ -96,7 +97,7 @@ def task(party, monkeypatch):
 
 def run(*, ago=timedelta(0), kind="scheduled", conf=None):
     moment = datetime.now(UTC) - ago
-    return {"dag_run": SimpleNamespace(logical_date=moment, run_after=moment, run_type=kind, conf=conf)}
+    return {"dag_run": SimpleNamespace(logical_date=moment, run_after=moment, run_type=DagRunType(kind), conf=conf)}
 
 
 def test_the_task_puts_what_the_outbox_then_sends(party, task):
@@ -117,8 +118,8 @@ def test_the_task_puts_what_the_outbox_then_sends(party, task):
 def test_a_run_of_the_past_greets_nobody_unless_somebody_asks(task, past):
     assert task.execute(run(**past)) == {}
     assert wiring.outbox().messages() == []
-    assert task.execute(run(**past, conf={"send": "yes"})) == {}
-    assert task.execute(run(**past, conf={"send": True})) == {"queued": 2, "suppressed": 2}
+    assert task.execute(run(**past, conf={"send": "no"})) == {}
+    assert task.execute(run(**past, conf={"send": "yes"})) == {"queued": 2, "suppressed": 2}
 
 
 def test_what_an_author_must_mend_fails_the_task_when_the_rest_is_put(party, task):

@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from airflow.sdk import DAG
+from airflow.sdk.api.datamodels._generated import DagRunType
 from airflow.sdk.exceptions import AirflowFailException
 
 from emailketing import road, settings, tasks, wiring
@@ -13,7 +15,7 @@ from emailketing.outbox import Filter
 CACHED = (settings.load, wiring.erp, wiring.outbox, wiring.renderer, wiring.calendar, wiring._lines)
 NOW = datetime(2026, 11, 25, 10, 5, tzinfo=UTC)  # 07:05 in Asunción
 
-DAG = '''"""What customers paid."""
+FILE = '''"""What customers paid."""
 from airflow.sdk import DAG
 from emailketing.tasks import mail_report
 
@@ -35,7 +37,7 @@ def task(desk, monkeypatch):
     (desk.include / "sql" / "paid.sql").write_text(QUERY)
     dags = desk.folder / "dags"
     dags.mkdir()
-    (dags / "paid.py").write_text(DAG)
+    (dags / "paid.py").write_text(FILE)
     yield tasks.ReportOperator(task_id="mail", mailing=tasks.declared(dags)["paid"])
     wiring.outbox().close()
     wiring.erp().engine.dispose()
@@ -44,7 +46,7 @@ def task(desk, monkeypatch):
 
 
 def run(kind="scheduled", about=NOW, **conf):
-    return {"dag_run": SimpleNamespace(run_type=kind, logical_date=about, conf=conf), "params": {}}
+    return {"dag_run": SimpleNamespace(run_type=DagRunType(kind), logical_date=about, conf=conf), "params": {}}
 
 
 def documents():
@@ -83,7 +85,15 @@ def test_what_an_author_must_mend_fails_the_task_when_all_else_is_told(task, des
 
 
 def test_airflow_repeats_it_where_the_author_said_nothing(task):
-    assert task.retries == 2
+    assert (task.retries, task.retry_delay) == (2, timedelta(minutes=2))
+
+
+def test_airflow_repeats_it_as_the_dag_or_the_task_says(task):
+    with DAG("paid", schedule=None, default_args={"retries": 0, "retry_delay": timedelta(minutes=9)}):
+        by_dag = tasks.ReportOperator(task_id="by_dag", mailing=task.mailing)
+        own = tasks.ReportOperator(task_id="own", mailing=task.mailing, retries=5)
+    assert (by_dag.retries, by_dag.retry_delay) == (0, timedelta(minutes=9))
+    assert (own.retries, own.retry_delay) == (5, timedelta(minutes=9))
 
 
 def test_the_lane_of_reports_is_sent_by_the_outbox(task, desk):

@@ -3,7 +3,7 @@
 import pytest
 
 from emailketing.errors import SqlError
-from emailketing.model import State
+from emailketing.model import State, Subscription
 from emailketing.report.calendar import CatchUp
 from emailketing.report.declaration import Empty, Part
 from emailketing.report.kinds import Money
@@ -106,7 +106,8 @@ def test_two_subscriptions_that_disagree_are_told_with_their_line(bureau):
     )
     (problem,) = bureau.look().problems
     assert "subscriptions.yaml:" in problem
-    assert "two daily subscriptions that differ" in problem
+    assert "an…@company.example has two daily subscriptions that differ" in problem
+    assert "ana@" not in problem
 
 
 def test_a_persons_own_subscription_takes_the_place_of_his_audiences(bureau):
@@ -233,6 +234,21 @@ def test_what_is_held_for_somebody_who_left_is_cancelled(bureau):
     assert {row.reason for row in bureau.rows()} == {"does not get this report any more"}
 
 
+def test_what_is_held_for_somebody_waits_while_a_slip_in_the_file_hides_him(bureau):
+    wish = "mailing: sales, to: eva@company.example, cadence: "
+    bureau.declare(to="")
+    bureau.subscribe(wish + "daily")
+    bureau.write("templates/sales/body.html.j2", "{{ report.nothing }}")
+    assert bureau.look().states == {State.HELD: 1}
+    bureau.subscribe(wish + "dayly")
+    slipped = bureau.look()
+    assert slipped.states == {}
+    assert "dayly" in slipped.problems[0]
+    bureau.write("templates/sales/body.html.j2", "<p>{{ (report | written).message }}</p>")
+    bureau.subscribe(wish + "daily")
+    assert bureau.look().states == {State.QUEUED: 1}
+
+
 def test_a_report_whose_rows_no_mail_can_show_travels_as_a_file(bureau):
     bureau.look()
     assert files(bureau.mail("bob")) == {}
@@ -264,9 +280,18 @@ def test_a_report_that_is_switched_off_tells_nobody_and_forgets_what_was_due(bur
     assert bureau.told() == []
 
 
-def test_an_address_that_is_switched_off_gets_nothing_by_its_audience(bureau):
-    from emailketing.model import Subscription
+def test_a_wish_of_the_database_that_cannot_be_is_told_without_the_whole_address(bureau):
+    bureau.outbox.subscribe(
+        Subscription("sales", "email", "eva@company.example", where={}, options={"cadence": "dayly"}),
+        "ana",
+        bureau.clock(),
+    )
+    (problem,) = bureau.look().problems
+    assert "the outbox's database, set by ana, to ev…@company.example: " in problem
+    assert "eva@" not in problem
 
+
+def test_an_address_that_is_switched_off_gets_nothing_by_its_audience(bureau):
     bureau.outbox.subscribe(Subscription("sales", "email", "Bob@company.example", on=False), "ana", bureau.clock())
     bureau.look()
     assert [who for who, *_ in bureau.told()] == ["graciela"]

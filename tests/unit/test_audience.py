@@ -87,7 +87,7 @@ def test_a_filter_of_the_database_that_cannot_be_read_concerns_its_mailing_only(
     audience = who(FILE, broken)
     assert got(audience, branch="001") == ["gerencia@x.example", "ana@x.example"]
     (problem,) = audience.problems("cash_closing")
-    assert "the outbox's database, cash_closing to x@x.example: its filter cannot be used" in problem
+    assert "the outbox's database, cash_closing to x…@x.example: its filter cannot be used" in problem
     assert audience.problems("purchase_order") == []
 
 

@@ -1,6 +1,6 @@
 """What a DAG file may declare of a report, and what is told of a wrong one: file, line, nearest name."""
 
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -8,10 +8,11 @@ import pytest
 from emailketing import settings, tasks
 from emailketing.errors import DeclarationError
 from emailketing.report.calendar import BusinessCalendar, CatchUp, Rule
-from emailketing.report.declaration import Empty
+from emailketing.report.declaration import Empty, ReportMailing
 from emailketing.report.kinds import Money
 from emailketing.report.periods import Cadence
 from emailketing.road import House
+from emailketing.settings import PROJECT
 
 DAG = '''"""Sales."""
 from datetime import timedelta
@@ -146,6 +147,17 @@ def test_an_hour_at_which_nobody_looks_is_told_with_both_places(declare, schedul
         assert problem.startswith("subscription by file:9: ")
         assert told in problem
         assert "sales.py:11" in problem
+
+
+def test_the_reports_that_come_along_look_on_every_day_on_which_they_are_due(monkeypatch):
+    monkeypatch.delenv("AIRFLOW__CORE__DEFAULT_TIMEZONE", raising=False)
+    reports = [each for each in tasks.declared(PROJECT / "dags").values() if isinstance(each, ReportMailing)]
+    assert "stock_minimum" in {each.name for each in reports}
+    for mailing in reports:
+        wishes = [{"at": mailing.at, "cadence": cadence} for cadence in mailing.cadences]
+        rules = [(Rule.declared(each, HOUSE.zone), mailing.name) for each in wishes]
+        for days in range(7):
+            assert tasks.unlooked(mailing, rules, HOUSE, NOW + timedelta(days=days)) == []
 
 
 def test_a_schedule_by_another_clock_is_reckoned_with(declare, monkeypatch):

@@ -12,7 +12,7 @@ from emailketing.audience.filters import parsed
 from emailketing.audience.provisioned import Member, Problem, Provisioned
 from emailketing.audience.rows import ADDRESS_COLUMN, Addressee, addressed_by_row
 from emailketing.errors import AuthoringError, nearest
-from emailketing.model import Mailing, Recipient, Subscribed, Subscription, Switch
+from emailketing.model import Mailing, Recipient, Subscribed, Subscription, Switch, masked
 
 DATABASE = "the outbox's database"
 
@@ -151,7 +151,7 @@ class Audience:
         found = []
         for each in self.subscribed.subscriptions:
             if each.on and (why := _unusable(each)):
-                place = f"{DATABASE}, {each.mailing} to {each.address}"
+                place = f"{DATABASE}, {each.mailing} to {masked(each.address)}"
                 hint = "Set it again: bin/emailketing subscriptions add"
                 found.append(Problem(AuthoringError(why, path=place, hint=hint), (each.mailing,)))
         return found

@@ -14,7 +14,7 @@ import click
 
 from emailketing import road, settings, tasks, wiring
 from emailketing.console import NOTE, print_json, table
-from emailketing.errors import AuthoringError, OperationsError, nearest
+from emailketing.errors import AuthoringError, IllegalTransition, OperationsError, nearest
 from emailketing.model import Campaign, Content, Outcome, Recipient, State
 from emailketing.render.lint import Finding, Level, findings
 from emailketing.road.editions import coupon_of, read_coupon
@@ -135,6 +135,10 @@ def show_coupon(code: str, use: bool, by: str, as_json: bool) -> bool:
     return found.stands in {"valid", "taken now"}
 
 
+#: A message in one of these states has told its coupon, may have, or will.
+_GIVEN_OUT = {State.ACCEPTED, State.UNKNOWN, State.SENDING, State.QUEUED}
+
+
 @dataclass(frozen=True)
 class _Coupon:
     """A coupon that was given out."""
@@ -165,21 +169,24 @@ def _found_coupon(code: str) -> _Coupon | None:
     for chosen in _campaigns(()):
         if chosen.coupon_days is None:
             continue
-        for number, document in outbox.documents(chosen.name):
+        for _, document in outbox.documents(chosen.name):
             if any(coupon_of(secret, chosen.name, document) == code for secret in secrets):
-                return _standing_coupon(chosen, code, number)
+                return _standing_coupon(chosen, code, document)
     return None
 
 
-def _standing_coupon(chosen: Campaign, code: str, number: int) -> _Coupon | None:
+def _standing_coupon(chosen: Campaign, code: str, document: str) -> _Coupon | None:
+    """How it stands by all messages that told it, to the same person by mail and by phone: one that left is enough."""
+    from emailketing.outbox import Filter
+
     outbox, zone = wiring.outbox(), ZoneInfo(settings.load().company.timezone)
-    row = outbox.message(str(number))
-    if row is None or chosen.coupon_days is None:
+    rows = outbox.messages(Filter(mailing=chosen.name, document=document), limit=None)
+    if not rows or chosen.coupon_days is None:
         return None
+    row = max(rows, key=lambda each: (each.state in _GIVEN_OUT, each.event_at))
     until = row.event_at.astimezone(zone).date() + timedelta(days=chosen.coupon_days)
     used = outbox.used_coupon(code)
-    sent = row.state in {State.ACCEPTED, State.UNKNOWN, State.SENDING, State.QUEUED}
-    stands = "valid" if sent else "never sent"
+    stands = "valid" if row.state in _GIVEN_OUT else "never sent"
     if road.utc_now().astimezone(zone).date() > until:
         stands = "expired"
     if ":seed:" in row.document:
@@ -189,17 +196,23 @@ def _standing_coupon(chosen: Campaign, code: str, number: int) -> _Coupon | None
     return _Coupon(code, chosen.name, row.document, row.recipient_name, row.address, f"{until:%Y-%m-%d}", stands)
 
 
-def resend(mailing: str, edition: str, states: Sequence[State], by: str, why: str) -> int:
-    """Queue again what failed of a mailing, or of one edition of it, the same bytes; how many. Nobody else gets it."""
+def resend(mailing: str, edition: str, states: Sequence[State], by: str, why: str) -> tuple[int, list[str]]:
+    """Queue again what failed of a mailing, or of one edition of it, the same bytes. Nobody else gets it.
+
+    The answer is how many, and of each that cannot be sent again why not.
+    """
     from emailketing.outbox import Filter
 
-    outbox, count = wiring.outbox(), 0
+    outbox, count, left = wiring.outbox(), 0, list[str]()
     for row in outbox.messages(Filter(states=tuple(states), mailing=mailing), limit=None):
         if edition and row.document.partition(":")[0] != edition:
             continue
-        outbox.resend(row.key, by, why, road.utc_now())
-        count += 1
-    return count
+        try:
+            outbox.resend(row.key, by, why, road.utc_now())
+            count += 1
+        except IllegalTransition as error:
+            left.append(str(error))
+    return count, left
 
 
 def checked(mailing: Campaign) -> str:

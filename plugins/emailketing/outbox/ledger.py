@@ -294,7 +294,7 @@ class Outbox:
         self._database.write(partial(people.cancel, key=key, by=by, why=why, now=now))
 
     def resend(self, key: str, by: str, why: str, now: datetime) -> None:
-        """Queue a message again, the same bytes, whatever became of it. OutboxError when its content was pruned."""
+        """Queue a message again, the same bytes, whatever became of it. IllegalTransition when it cannot be."""
         self._database.write(partial(people.resend, key=key, by=by, why=why, now=now))
 
     def approve(self, key: str, by: str, why: str, now: datetime) -> None:
@@ -389,14 +389,14 @@ class Outbox:
         """Waiting messages, by id, become suppressed, each with its reason; how many still waited."""
         return len(self._database.write(partial(wishes.forbid, reasons=reasons, now=now)))
 
-    def asking(self, now: datetime) -> list[Asking]:
-        """The messages that are due and ask for a consent, those of a mailing together."""
-        return self._database.read(partial(wishes.asking, now=now))
+    def asking(self, due_by: datetime) -> list[Asking]:
+        """The messages that are due by then and ask for a consent, those of a mailing together."""
+        return self._database.read(partial(wishes.asking, due_by=due_by))
 
-    def postpone(self, mailing: str, until: datetime, reason: str, now: datetime) -> int:
-        """Those of a mailing wait until then, with the reason, in the same state; how many."""
+    def postpone(self, mailing: str, until: datetime, reason: str, due_by: datetime) -> int:
+        """Those of a mailing wait until `until`, with the reason, in the same state; how many."""
         return self._database.write(
-            partial(wishes.postpone, mailing=mailing, until=until, reason=reason, now=now),
+            partial(wishes.postpone, mailing=mailing, until=until, reason=reason, due_by=due_by),
         )
 
     def suppressions(self, address: str | None = None) -> list[Wish]:
@@ -420,10 +420,6 @@ class Outbox:
         """What those of `wanted` (address, kind) said outside the ERP: the newest word of each who said any."""
         wanted = list(wanted)
         return self._database.read(partial(wishes.own_consents, wanted=wanted)) if wanted else {}
-
-    def consenting(self, wanted: Iterable[Pair]) -> set[Pair]:
-        """Those of `wanted` (address, kind) who consented outside the ERP."""
-        return {pair for pair, said in self.own_consents(wanted).items() if said.given}
 
     # What anybody may look at
 

@@ -70,7 +70,9 @@ def _verdict(verdict: Verdict, now: datetime) -> tuple[State, dict[str, Any]]:
 def _change(connection: sa.Connection, wanted: Move) -> None:
     check(wanted.key, wanted.origin, wanted.to)
     if wanted.to is State.QUEUED and not _has_bytes(connection, wanted.id):
-        raise OutboxError(f"Message {wanted.key} cannot be sent: it was never rendered, or its content was pruned.")
+        raise IllegalTransition(
+            f"Message {wanted.key} cannot be sent: it was never rendered, or its content was pruned."
+        )
     if wanted.to is State.QUEUED and (reason := _why_forbidden(connection, wanted.id)):
         hint = "Where that is over: bin/emailketing unsuppress, or consent give."
         raise IllegalTransition(f"Message {wanted.key} cannot be sent: {reason}.", hint=hint)

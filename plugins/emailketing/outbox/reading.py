@@ -179,14 +179,18 @@ UNREACHED = frozenset({State.REFUSED, State.UNADDRESSED})
 ESCALATED = "escalated"
 
 
+#: No message is tried for longer; what was put before need not be looked through.
+LONGEST_TRIED = timedelta(days=30)
+
+
 def unreached(connection: sa.Connection, mailing: str, after: int, but: str, since: datetime) -> list[Standing]:
-    """A mailing's messages with ids above `after`, put since then, that did not reach whom the document's row names.
+    """A mailing's messages with ids above `after` that since then did not reach whom the document's row names.
 
     Those of which it has been decided what follows are left out, and those of the channel `but`.
     """
     ended = message.c.state.in_([state.value for state in UNREACHED])
     by_row = ~sa.exists().where(meant.c.message == message.c.id)
-    recent = (message.c.created_at >= since, message.c.channel != but)
+    recent = (message.c.updated_at >= since, message.c.created_at >= since - LONGEST_TRIED, message.c.channel != but)
     return _standing(connection, mailing, after, ended, *recent, by_row, ~_decided(message.c.id))
 
 

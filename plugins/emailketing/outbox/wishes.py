@@ -168,27 +168,27 @@ class Asking:
     address: str
 
 
-def asking(connection: sa.Connection, now: datetime) -> list[Asking]:
-    """The messages that are due, in nobody's hand, and ask for a consent; those of a mailing together."""
+def asking(connection: sa.Connection, due_by: datetime) -> list[Asking]:
+    """The messages that are due by then, in nobody's hand, and ask for a consent; those of a mailing together."""
     columns = (message.c.id, message.c.mailing, message.c.kind, message.c.document, message.c.address)
-    due = sa.select(*columns).where(_due(now)).order_by(message.c.mailing, message.c.kind, message.c.id)
+    due = sa.select(*columns).where(_due(due_by)).order_by(message.c.mailing, message.c.kind, message.c.id)
     return [Asking(row.id, row.mailing, Kind(row.kind), row.document, row.address) for row in connection.execute(due)]
 
 
-def postpone(connection: sa.Connection, mailing: str, until: datetime, reason: str, now: datetime) -> int:
-    """A mailing's messages that are due and ask for a consent wait until then, with the reason; how many."""
-    these = sa.update(message).where(_due(now), message.c.mailing == identity("mailing", mailing))
+def postpone(connection: sa.Connection, mailing: str, until: datetime, reason: str, due_by: datetime) -> int:
+    """A mailing's messages that are due by `due_by` and ask for a consent wait until `until`, with the reason."""
+    these = sa.update(message).where(_due(due_by), message.c.mailing == identity("mailing", mailing))
     values = {"next_attempt_at": until, "reason": clipped(reason, 1000)}
     return connection.execute(these, values).rowcount
 
 
-def _due(now: datetime) -> sa.ColumnElement[bool]:
+def _due(by: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(
         standing(State.QUEUED),
         message.c.lane == Lane.BULK.value,
         message.c.kind.in_(sorted(ASKS_CONSENT)),
-        message.c.next_attempt_at <= now,
-        sa.or_(message.c.lease_until.is_(None), message.c.lease_until <= now),
+        message.c.next_attempt_at <= by,
+        sa.or_(message.c.lease_until.is_(None), message.c.lease_until <= by),
     )
 
 

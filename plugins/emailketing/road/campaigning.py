@@ -7,6 +7,7 @@ what is decided depends on nothing that changes.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,9 +16,9 @@ from typing import Any
 
 from emailketing.audience import ADDRESS_COLUMN
 from emailketing.erp import GROUP
-from emailketing.errors import AuthoringError, SqlError, TemplateError, nearest
+from emailketing.errors import AuthoringError, OperationsError, SqlError, TemplateError, nearest
 from emailketing.hostile import one_line
-from emailketing.model import Attachment, Campaign, Content, Kind, Message, Recipient, State, message_id
+from emailketing.model import Attachment, Campaign, Content, Kind, Message, Recipient, State, masked_key, message_id
 from emailketing.render.lint import Level, findings
 from emailketing.render.personal import Shared
 from emailketing.report import files
@@ -25,6 +26,8 @@ from emailketing.report.catalogue import Compared, Look, catalogue, snapshot, wh
 from emailketing.report.report import Report
 from emailketing.road.choosing import IN_HAND, Advertised, Campaigner, Choice, Edition, Kept
 from emailketing.road.editions import coupon_of
+
+log = logging.getLogger(__name__)
 
 _PUT_AT_ONCE = 200  # frozen messages in hand
 
@@ -168,16 +171,35 @@ class _Press:
             return [self._frozen(choice, shared), *self._seeds(choice, shared)]
         except AuthoringError as error:
             self._edition.done.tell(str(error))
-            return []
+        except OperationsError:
+            raise
+        except Exception as error:  # a library stumbles over this person; the others must not wait for its mending
+            log.exception("message %s cannot be rendered", masked_key(choice.envelope.key))
+            self._edition.done.tell(self._stumbled(f"document {self._edition.person(choice)!r}", error))
+        return []
 
     def _render(self, choice: Choice) -> Shared | None:
+        """What all are told who are told the same; None, told once, where it fails for each of its readers."""
         try:
             shared = self._shared(choice)
-            self._refuse_faults(Sample(choice, self._filled(choice, shared)))
-            return shared
-        except AuthoringError as error:  # told once, and not tried again for each of its readers
+        except AuthoringError as error:
             self._edition.done.tell(str(error))
             return None
+        except OperationsError:
+            raise
+        except Exception as error:
+            log.exception("group %r of %s cannot be rendered", choice.group, self._campaign.name)
+            self._edition.done.tell(self._stumbled(f"group {choice.group!r}", error))
+            return None
+        try:
+            self._refuse_faults(Sample(choice, self._filled(choice, shared)))
+        except AuthoringError as error:
+            self._edition.done.tell(str(error))
+            return None
+        return shared
+
+    def _stumbled(self, what: str, error: Exception) -> str:
+        return f"{self._campaign.name}: {what} cannot be rendered: {type(error).__name__}: {error}"
 
     def _refuse_faults(self, sample: Sample) -> None:
         """Raise TemplateError for what no reader should be sent, such as a picture that says nothing."""

@@ -34,7 +34,7 @@ from emailketing.render import Renderer
 from emailketing.report.catalogue import Compared, compared
 from emailketing.road.clock import Clock, utc_now
 from emailketing.road.consenting import judge
-from emailketing.road.editions import edition_of, variant_of
+from emailketing.road.editions import begins, edition_of, variant_of
 
 T = TypeVar("T")
 
@@ -192,14 +192,15 @@ class Edition:
         self.done = Advertised(campaign.name, self.id, self.campaigner.audience.off(campaign.name))
         self._seen, self._keys = set[int](), set[int]()
         self._before = self._earlier()
-        self._open = ExitStack()
 
     def __enter__(self) -> Edition:
         # Audience and items are read side by side, each by a line of its own: MariaDB cannot do both on one.
-        self._people = self._open.enter_context(self.campaigner.erp.reading())
-        reader = self._open.enter_context(self.campaigner.erp.reading())
-        self.stock = Stock(reader, self.campaigner, self.campaign, self.day)
-        self.columns = self._people.audience(self.campaign.name)
+        with ExitStack() as stack:
+            self._people = stack.enter_context(self.campaigner.erp.reading())
+            reader = stack.enter_context(self.campaigner.erp.reading())
+            self.stock = Stock(reader, self.campaigner, self.campaign, self.day)
+            self.columns = self._people.audience(self.campaign.name)
+            self._open = stack.pop_all()
         return self
 
     def __exit__(self, *failure: Any) -> None:
@@ -298,7 +299,8 @@ class Edition:
         """The editions with which this one may be compared, the newest first."""
         if self.campaign.marks is None:
             return []
-        return [name for name in self.campaigner.outbox.editions(self.campaign.name) if name != self.id]
+        mine, kept = begins(self.id, self.day), self.campaigner.outbox.editions(self.campaign.name)
+        return [name for name in kept if begins(name, date.min) < mine]
 
     def _based(self, meant: Sequence[Choice]) -> list[Choice]:
         """Each with the edition that he was sent last."""

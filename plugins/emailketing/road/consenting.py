@@ -32,6 +32,9 @@ _WAIT = timedelta(minutes=10)
 #: For how long an answer serves a drain that goes on.
 _FRESH_S = 60.0
 
+#: What becomes due while an answer serves is asked about with it; with a margin for the asking and for the claim.
+_MARGIN_S = 240.0
+
 _GONE = "the ERP's query gives this person no more"
 
 
@@ -58,15 +61,16 @@ def everybody(reader: Reader, mailing: str) -> Iterator[Row]:
 
 
 def ask_again(outbox: Outbox, erp: Callable[[], Erp], clock: Clock, rows: Rows = everybody) -> str:
-    """Judge everybody anew whose message is due and asks for a consent: who may not be written to becomes suppressed.
+    """Judge everybody anew whose message is due, or will be while the answer serves, and asks for a consent.
 
-    So does a person whom the query gives no more. Where it gives nobody at all, or is wrong, its mailing's messages
-    wait for some minutes and nobody is suppressed: the ERP may be in the midst of a restore. The answer is why the lane
-    as a whole must wait, or ''. Raises OutboxError.
+    Who may not be written to becomes suppressed; so does a person whom the query gives no more. Where it gives nobody
+    at all, or is wrong, its mailing's messages wait for some minutes and nobody is suppressed: the ERP may be in the
+    midst of a restore. The answer is why the lane as a whole must wait, or ''. Raises OutboxError.
     """
     now = clock()
+    asking = outbox.asking(_ahead(now))
     try:
-        for (mailing, kind), messages in groupby(outbox.asking(now), key=lambda each: (each.mailing, each.kind)):
+        for (mailing, kind), messages in groupby(asking, key=lambda each: (each.mailing, each.kind)):
             _Inquiry(outbox, erp(), rows, now).ask(mailing, kind, list(messages))
     except (ErpError, SettingsError) as error:
         return f"Advertising and greetings wait, because nobody can be asked for the consents: {error}"
@@ -89,7 +93,7 @@ class _Inquiry:
         except AuthoringError as error:
             log.error("the consents of %s cannot be asked for, its messages wait: %s", mailing, error)
             reason = f"waits until the ERP can be asked for the consent: {error}"
-            self.outbox.postpone(mailing, self.now + _WAIT, reason, self.now)
+            self.outbox.postpone(mailing, self.now + _WAIT, reason, _ahead(self.now))
             return
         there = [each for each in messages if people[each.id] in said]
         judged = judge(self.outbox, kind, [(each.address, said[people[each.id]]) for each in there])
@@ -117,6 +121,10 @@ class _Inquiry:
             hint = f"{nearest('document', row)} Rename one with AS document."
             raise SqlError("the query gives no column 'document'.", path=self.erp.query(mailing).path, hint=hint)
         return document_text(row["document"])
+
+
+def _ahead(now: datetime) -> datetime:
+    return now + timedelta(seconds=_FRESH_S + _MARGIN_S)
 
 
 def _is_no(said: Consent | None) -> bool:

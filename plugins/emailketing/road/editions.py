@@ -29,6 +29,14 @@ def edition_of(cadence: str, day: date) -> str:
             return "once"
 
 
+def begins(edition: str, once: date) -> date:
+    """The first day of an edition; `once` for the one that has no day."""
+    if edition == "once":
+        return once
+    is_month = len(edition) == len("2026-11")
+    return date.fromisoformat(f"{edition}-01" if is_month else edition)
+
+
 def variant_of(variants: tuple[str, ...], mailing: str, document: str) -> str:
     """Which of the subjects a person gets: each to an equal share, by the hash of who he is; '' where there is one."""
     if not variants:

@@ -12,7 +12,7 @@ from emailketing.model import Envelope, Event, Mailing, Message, State, chunks, 
 from emailketing.outbox import Escalation, Standing
 from emailketing.road.sweeping import Sweeper, Swept, current, drop, informed, message_of, with_their_lines
 
-#: What was put longer ago is left as it is: by another channel, too, its news comes too late.
+#: What was refused longer ago is left as it is: by another channel, too, its news comes too late.
 HORIZON = timedelta(days=2)
 
 _AT_ONCE = 200  # messages whose documents are read, and whose successors are rendered, together
@@ -65,6 +65,7 @@ def _escalate(sweeper: Sweeper, mailing: Mailing, missed: Sequence[Standing], sw
         else _instead(sweeper, mailing, each, found.get((each.envelope.document, each.envelope.version)))
         for each in missed
     ]
+    follows = _allowed(sweeper, follows)
     known = sweeper.outbox.known({envelope.key for each in follows for envelope in each.envelopes})
     messages = _messages(sweeper, follows, known, swept)
     decisions = [
@@ -95,6 +96,19 @@ def _instead(sweeper: Sweeper, mailing: Mailing, missed: Standing, event: Event 
     if made[0].state is State.EXPIRED:
         return _Instead(missed, event, why_none=made[0].reason)
     return _Instead(missed, event, [replace(each, reason=reason) for each in made])
+
+
+def _allowed(sweeper: Sweeper, follows: Sequence[_Instead]) -> list[_Instead]:
+    """Without those who must not be written to by the other channel either."""
+    pairs = {(envelope.recipient.address, envelope.kind.value) for each in follows for envelope in each.envelopes}
+    forbidden = sweeper.outbox.suppressed(pairs)
+    return [_without(each, forbidden) for each in follows]
+
+
+def _without(follows: _Instead, forbidden: Mapping[tuple[str, str], str]) -> _Instead:
+    reasons = [forbidden.get((each.recipient.address, each.kind.value), "") for each in follows.envelopes]
+    kept = [each for each, reason in zip(follows.envelopes, reasons, strict=True) if not reason]
+    return replace(follows, envelopes=kept, why_none=follows.why_none or ("" if kept else "; ".join(reasons)))
 
 
 def _messages(sweeper: Sweeper, follows: Sequence[_Instead], known: set[str], swept: Swept) -> Mapping[str, Message]:

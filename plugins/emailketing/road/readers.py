@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from emailketing.audience import SCHEDULE, Audience, Filter, Member
 from emailketing.audience.filters import EVERYTHING
 from emailketing.errors import AuthoringError, DeclarationError, nearest
-from emailketing.model import Recipient
+from emailketing.model import Recipient, masked
 from emailketing.report.calendar import Rule
 from emailketing.report.declaration import ReportMailing, formats
 from emailketing.report.periods import Cadence
@@ -150,7 +150,7 @@ def _added(found: dict[tuple[str, str, Cadence, bool], Reader], reader: Reader, 
     found[reader.place] = replace(known, filters=filters, formats=both)
     if known.rule == reader.rule:
         return []
-    name, cadence = reader.recipient.address, reader.rule.cadence
+    name, cadence = masked(reader.recipient.address), reader.rule.cadence
     problem = f"{name} has two {cadence} subscriptions that differ in their hour or day; that of {known.because} holds."
     return [_told(DeclarationError(problem, hint="Write the same in both, or another cadence."), reader.member, who)]
 
@@ -159,7 +159,7 @@ def _told(error: DeclarationError, member: Member, who: Audience) -> AuthoringEr
     """A fault in what somebody wants of a report, with the line where he says it."""
     hint = error.hint or "Nobody gets the report by it."
     if not member.line:
-        return AuthoringError(str(error.args[0]), path=f"{member.source}, to {member.address}", hint=hint)
+        return AuthoringError(str(error.args[0]), path=f"{member.source}, to {masked(member.address)}", hint=hint)
     line = next((at for name, at in member.lines.items() if _is_about(error, member.options[name])), member.line)
     return AuthoringError(str(error.args[0]), path=who.provisioned.path, line=line, hint=hint)
 

@@ -151,7 +151,11 @@ def _missed(mailing: ReportMailing, wanted: Wanted) -> Message:
 
 
 def _held(reporter: Reporter, mailing: ReportMailing, everybody: Sequence[Reader], reported: Reported) -> list[Wanted]:
-    """What is held without bytes, because it could not be rendered or its period was not ready."""
+    """What is held without bytes, because it could not be rendered or its period was not ready.
+
+    While something is wrong with who gets the report, nobody is known to have left: what is held for others stays so.
+    """
+    all_known = not reported.problems
     places = {each.place: each for each in everybody}
     watch, now = bool(mailing.alert and mailing.alert.watch), reporter.clock()
     found: list[Wanted] = []
@@ -168,7 +172,8 @@ def _held(reporter: Reporter, mailing: ReportMailing, everybody: Sequence[Reader
                 watch or bool(about and about.until),
             )
             if about is None or place not in places:
-                _cancel(reporter, envelope, "does not get this report any more", reported)
+                if all_known:
+                    _cancel(reporter, envelope, "does not get this report any more", reported)
                 continue
             because = places[place].because
             queued = replace(envelope, state=State.QUEUED, reason="", because=because, created_at=now)

@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from emailketing import settings
 from emailketing.errors import SettingsError
 from emailketing.model import Campaign, query_files
+from emailketing.tasks.asking import may_send, run_type
 from emailketing.tasks.declaring import CHANNELS, declare, known, refuse
 from emailketing.tasks.upkeep import STUCK
 
@@ -132,9 +133,7 @@ class CampaignOperator(BaseOperator):  # type: ignore[misc]
         run = context["dag_run"]
         moment = run.logical_date or run.run_after
         zone = ZoneInfo(settings.load().company.timezone)
-        if not _is_asked_to(run.conf, context.get("params")) and (
-            why := stale(self.campaign, run.run_type, moment, zone)
-        ):
+        if not may_send(context) and (why := stale(self.campaign, run_type(run), moment, zone)):
             log.warning("%s: %s; nothing is sent", self.campaign.name, why)
             return {}
         done = road.advertise(wiring.campaigner(), self.campaign, moment)
@@ -144,17 +143,12 @@ class CampaignOperator(BaseOperator):  # type: ignore[misc]
         return {state.value: count for state, count in done.states.items()}
 
 
-def _is_asked_to(*said: Any) -> bool:
-    """Whether the run's configuration, or the DAG's parameters, say `send`."""
-    return any(str((each or {}).get("send", "")).lower() in {"true", "1", "yes"} for each in said)
-
-
-def stale(campaign: Campaign, run_type: str, moment: datetime, zone: ZoneInfo, now: datetime | None = None) -> str:
+def stale(campaign: Campaign, kind: str, moment: datetime, zone: ZoneInfo, now: datetime | None = None) -> str:
     """Why a run sends nothing unless it is asked to; '' where it is of the present."""
     from emailketing.road.editions import edition_of
 
     now = now or datetime.now(UTC)
-    if str(getattr(run_type, "value", run_type)) == "backfill":
+    if kind == "backfill":
         return "this is a backfill"
     of, current = (edition_of(campaign.edition, each.astimezone(zone).date()) for each in (moment, now))
     return f"the edition {of} is over" if of != current and now - moment > _GRACE else ""

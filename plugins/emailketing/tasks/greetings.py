@@ -15,6 +15,7 @@ from emailketing import settings
 from emailketing.errors import DeclarationError, SettingsError
 from emailketing.greetings import OWN_DAY, Calendar, Greeting, Leap, Occasion, When, occasion
 from emailketing.model import query_files
+from emailketing.tasks.asking import may_send, run_type
 from emailketing.tasks.declaring import CHANNELS, declare, known, refuse
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class GreetOperator(BaseOperator):  # type: ignore[misc]
         from emailketing import road, wiring
 
         of_the_past = past(context["dag_run"], road.utc_now())
-        if of_the_past and not asked(context["dag_run"]):
+        if of_the_past and not may_send(context):
             log.info("%s: this run is of %s, so it greets nobody", self.greeting.name, of_the_past)
             return {}
         greeted = road.greet(wiring.greeter(), self.greeting, of_the_past)
@@ -121,13 +122,7 @@ class GreetOperator(BaseOperator):  # type: ignore[misc]
 def past(run: Any, now: datetime) -> datetime | None:
     """The time of a run that is of the past: a backfill's, or one that is repeated days later; None for today's."""
     moment: datetime = (run.logical_date or run.run_after).astimezone(UTC)
-    backfill = "backfill" in str(getattr(run.run_type, "value", run.run_type))
-    return moment if backfill or now - moment > _PAST else None
-
-
-def asked(run: Any) -> bool:
-    """Whether a person asked a run of the past to send all the same."""
-    return (run.conf or {}).get("send") is True
+    return moment if run_type(run) == "backfill" or now - moment > _PAST else None
 
 
 def told_greeted(greeted: Greeted) -> str:

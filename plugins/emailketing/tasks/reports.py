@@ -22,6 +22,7 @@ from emailketing.report.charts import Chart
 from emailketing.report.declaration import Alert, Empty, Part, ReportMailing, formats
 from emailketing.report.kinds import Kind
 from emailketing.report.periods import Cadence, Period, named
+from emailketing.tasks.asking import may_send, run_type, wishes
 from emailketing.tasks.declaring import CHANNELS, declare, known, placed, refuse
 from emailketing.tasks.upkeep import STUCK
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PLAIN_CRON = re.compile(r"\s*(?P<minute>[0-5]?\d)\s+(?P<hour>[01]?\d|2[0-3])(\s+\S+){3}\s*")
+
+_RETRIES = {"retries": 2, "retry_delay": timedelta(minutes=2)}  # of reports whose author says nothing
 
 _LATE = timedelta(hours=1)  # a run by hand that names an earlier time is one for the past
 
@@ -196,9 +199,8 @@ class ReportOperator(BaseOperator):  # type: ignore[misc]
     """
 
     def __init__(self, *, mailing: ReportMailing, **kwargs: Any) -> None:
-        kwargs.setdefault("retries", 2)
-        kwargs.setdefault("retry_delay", timedelta(minutes=2))
-        super().__init__(**kwargs)
+        given = kwargs.get("default_args") or {}  # Airflow brings the DAG's here
+        super().__init__(**{name: value for name, value in _RETRIES.items() if name not in given} | kwargs)
         self.mailing = _scheduled(mailing, self.dag) if self.has_dag() else mailing
 
     def execute(self, context: Any) -> dict[str, int]:
@@ -233,14 +235,12 @@ def report_told(reported: Reported) -> str:
 
 def _asked(context: Any, zone: ZoneInfo, now: datetime) -> Period | date | Literal[False] | None:
     """What a run is for: None for what is due now, a period or a day that its conf asks for, False for nothing."""
-    run = context.get("dag_run")
-    conf = {**(context.get("params") or {}), **(getattr(run, "conf", None) or {})}
-    send = str(conf.get("send", "")).lower() in {"true", "1", "yes"}
-    if period := str(conf.get("period") or ""):
+    run, send = context["dag_run"], may_send(context)
+    if period := str(wishes(context).get("period") or ""):
         return named(period) if send else False
-    about: datetime | None = getattr(run, "logical_date", None)
-    kind = str(getattr(run, "run_type", ""))
-    if about is None or not (kind.startswith("backfill") or (kind == "manual" and now - about > _LATE)):
+    about: datetime | None = run.logical_date
+    kind = run_type(run)
+    if about is None or not (kind == "backfill" or (kind == "manual" and now - about > _LATE)):
         return None
     return about.astimezone(zone).date() if send else False
 
