@@ -35,7 +35,7 @@ def declare(tmp_path, monkeypatch):
     (include / "sql").mkdir(parents=True)
     dags.mkdir()
     for name in ("sales", "sales.by_branch", "stock", "closed", "closed.again", "closed.ready"):
-        (include / "sql" / f"{name}.sql").write_text("SELECT 1 AS amount")
+        (include / "sql" / f"{name}.sql").write_text("SELECT 1 AS amount, 2 AS branch, 3 AS id")
     (include / "subscriptions.yaml").write_text("audiences:\n  management: [a@company.example]\n")
     monkeypatch.setenv("EMAILKETING_INCLUDE", str(include))
     monkeypatch.setenv("EMAILKETING_DAGS", str(dags))
@@ -73,6 +73,11 @@ def test_everything_can_be_said(declare):
     assert (mailing.empty, mailing.catch_up, mailing.expires_after_s) == (Empty.SKIP, CatchUp.ALL, 172800)
 
 
+def test_a_query_that_takes_every_column_may_give_any(declare, tmp_path):
+    (tmp_path / "include" / "sql" / "sales.sql").write_text("SELECT t.* FROM totals t")
+    assert declare('"sales", group_by=["shop"]').parts[0].group_by == ("shop",)
+
+
 @pytest.mark.parametrize(
     ("schedule", "at"),
     [
@@ -105,7 +110,14 @@ def test_the_hour_is_the_schedules_where_it_is_plain(declare, schedule, at):
         ('"stock", wait_hours=2', "there is no query 'stock.ready'", "'stock'"),
         ('"closed"', "closed.ready.sql is not heeded", "wait_hours=48"),
         ('"closed", wait_hours=-1', "cannot wait for -1 hours", "wait_hours=48"),
-        ('"closed", wait_hours=2, alert=Alert("a", above=1, watch=True)', "waits for nothing", "Leave out wait_hours"),
+        (
+            '"closed", wait_hours=2, alert=Alert("amount", above=1, watch=True)',
+            "waits for nothing",
+            "Leave out wait_hours",
+        ),
+        ('"sales", columns={"amuont": Money("PYG")}', "sales.sql gives no column 'amuont'", "'amount'"),
+        ('"sales", group_by=["brnch"]', "sales.sql gives no column 'brnch'", "'branch'"),
+        ('"sales", chart=Chart("bar", x="branch", y="ammount")', "gives no column 'ammount'", "'amount'"),
         ('"sales", cadence=[]', "a report without a cadence is never due", "cadence='daily'"),
         ('"sales", too="management"', "unexpected keyword argument 'too'", ""),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from emailketing.errors import DeclarationError, nearest
@@ -15,6 +16,20 @@ from emailketing.report.naming import Words
 def faults(mailing: ReportMailing, listings: Listings) -> list[DeclarationError]:
     """Every name in the declaration that no column has."""
     return [error for part in mailing.parts for error in _part(mailing, part, listings.get(part.name, Listing()))]
+
+
+def unwritten(mailing: ReportMailing, part: Part, sql: str) -> list[DeclarationError]:
+    """Every name in a part's declaration that its query does not even mention: without the ERP no more can be told.
+
+    A query that takes all columns of a table, by `*`, may give any.
+    """
+    if _EVERY_COLUMN.search(sql):
+        return []
+    return list(_part(mailing, part, Listing(tuple(sorted(set(_NAME.findall(sql)))))))
+
+
+_EVERY_COLUMN = re.compile(r"(?:\bselect|,|\.)\s*\*", re.IGNORECASE)
+_NAME = re.compile(r"[^\W\d]\w*")
 
 
 def misnamed(mailing: ReportMailing, words: Words, listings: Listings) -> list[DeclarationError]:

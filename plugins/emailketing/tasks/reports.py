@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +19,7 @@ from emailketing.model import Kind as MailingKind
 from emailketing.model import query_files
 from emailketing.report.calendar import CatchUp, Rule, chosen, clock
 from emailketing.report.charts import Chart
+from emailketing.report.checking import unwritten
 from emailketing.report.declaration import Alert, Empty, Part, ReportMailing, formats
 from emailketing.report.kinds import Kind
 from emailketing.report.periods import Cadence, Period, named
@@ -154,9 +155,10 @@ def _check(mailing: ReportMailing, include: Path) -> None:
     """Whatever can be told of a declaration without the ERP."""
     if not include.is_dir():
         raise SettingsError(f"There is no folder {include}.", hint="EMAILKETING_INCLUDE names the include folder.")
-    queries = [path.name.removesuffix(".sql") for path in query_files(include / "sql")]
+    queries = {path.name.removesuffix(".sql"): path for path in query_files(include / "sql")}
     for each in mailing.parts:
         known("query", each.query(mailing.name), queries)
+        _known_columns(mailing, each, queries[each.query(mailing.name)])
     for channel in mailing.channels:
         known("channel", channel, CHANNELS)
     if not mailing.cadences:
@@ -166,7 +168,14 @@ def _check(mailing: ReportMailing, include: Path) -> None:
         _known_audience(mailing.to, include / "subscriptions.yaml")
 
 
-def _check_waiting(mailing: ReportMailing, queries: Sequence[str]) -> None:
+def _known_columns(mailing: ReportMailing, each: Part, query: Path) -> None:
+    for error in unwritten(mailing, each, query.read_text("utf-8", "replace")):
+        from emailketing.road.making import located
+
+        raise located(mailing, error)
+
+
+def _check_waiting(mailing: ReportMailing, queries: Collection[str]) -> None:
     ready = f"{mailing.name}.ready"
     if mailing.wait_hours is None:
         if ready in queries:
