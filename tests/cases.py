@@ -25,11 +25,14 @@ KINDS = {"account": Account, "date": Date, "number": Number, "percent": Percent,
 SPANS = ("now", "before", "year_ago")
 
 
-def rendered(renderer, mailing, given):
-    """The mail of a case: of a document or a report, or of a campaign, whose `own` is the reader's."""
+def rendered(renderer, mailing, given, *, sheet=True):
+    """The mail of a case: of a document or a report, or of a campaign, whose `own` is the reader's.
+
+    A document or report whose `sheet` nobody looks at need not be printed.
+    """
     recipient = Recipient(**given["recipient"])
     if "campaign" not in given:
-        return renderer.render(mailing, variables(given, mailing, renderer), recipient)
+        return renderer.render(mailing, variables(given, mailing, renderer), recipient, sheet=sheet)
     own = {"name": recipient.name, "why": given["why"], "leave": given["leave"], **given.get("own", {})}
     return renderer.shared(mailing, given["campaign"], tuple(own), recipient.language).filled(own)
 

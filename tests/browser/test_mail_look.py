@@ -52,7 +52,7 @@ def browser():
 def mail(request):
     given = yaml.safe_load(request.param.read_text(encoding="utf-8"))
     renderer = Renderer(PROJECT / "include", company=load().company.model_dump())
-    content = rendered(renderer, request.param.parts[-3], given)
+    content = rendered(renderer, request.param.parts[-3], given, sheet=False)
     html = content.html
     for each in content.attachments:
         data = base64.b64encode(each.data).decode()
