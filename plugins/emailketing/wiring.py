@@ -108,6 +108,11 @@ def channel(name: str) -> Channel:
     return CHANNELS[name]()
 
 
+def channels() -> dict[str, Channel]:
+    """A new one of every channel, by its name."""
+    return {name: channel(name) for name in CHANNELS}
+
+
 def _server() -> str:
     """The mail server as operations know it; a missing connection is told when a line is opened."""
     with suppress(SettingsError):
@@ -132,7 +137,7 @@ def sweeper() -> Sweeper:
         erp=erp(),
         outbox=outbox(),
         renderer=renderer(),
-        channels={name: channel(name) for name in CHANNELS},
+        channels=channels(),
         sender=chosen.mail_sender(),
         overlap_s=chosen.sweep.overlap_s,
         quiet_s=chosen.sweep.quiet_s,
@@ -147,7 +152,7 @@ def reporter() -> Reporter:
         erp=erp(),
         outbox=outbox(),
         renderer=renderer(),
-        channels={name: channel(name) for name in CHANNELS},
+        channels=channels(),
         sender=chosen.mail_sender(),
         house=house(),
         audience=audience(),
@@ -193,7 +198,7 @@ def campaigner() -> Campaigner:
         erp=erp(),
         outbox=outbox(),
         renderer=renderer(),
-        channels={name: channel(name) for name in CHANNELS},
+        channels=channels(),
         sender=chosen.mail_sender(),
         door=door(),
         secret=secrets()[0],

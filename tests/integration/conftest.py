@@ -3,10 +3,13 @@
 import shutil
 from contextlib import ExitStack
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from demo import database, generate
 from demo.build import build
+from emailketing.erp import Erp
 from tests.desk import Desk
 from tests.era import Era
 from tests.market import Market
@@ -76,3 +79,25 @@ def market(tmp_path, include):
     market = Market(f"sqlite:///{tmp_path / 'erp.db'}", f"sqlite:///{tmp_path / 'outbox.db'}", include)
     yield market
     market.close()
+
+
+@pytest.fixture(scope="module")
+def erps(data, tmp_path_factory, postgres_server, mariadb_server):
+    """The company of a test file's `data` on SQLite, PostgreSQL and MariaDB."""
+    with ExitStack() as stack:
+        urls = {"sqlite": f"sqlite:///{tmp_path_factory.mktemp('erps') / 'erp.db'}"}
+        urls["postgres"] = stack.enter_context(postgres_server.database())
+        urls["mariadb"] = stack.enter_context(mariadb_server.database())
+        found = {}
+        for name, url in urls.items():
+            engine = database.open_engine(url)
+            stack.callback(engine.dispose)
+            database.create(engine)
+            generate.store(engine, data)
+            found[name] = Erp(engine, PROJECT / "include" / "sql", ZoneInfo("America/Asuncion"))
+        yield found
+
+
+@pytest.fixture(scope="module")
+def sqlite(erps):
+    return erps["sqlite"]

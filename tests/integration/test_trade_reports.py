@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from contextlib import ExitStack
 from datetime import date, timedelta
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from demo import database, generate
-from emailketing.erp import Erp
+from demo import generate
 from emailketing.report import parameters
 from emailketing.report.kinds import exact
 from emailketing.report.periods import Cadence, containing
@@ -45,28 +42,6 @@ def data():
 @pytest.fixture(scope="module")
 def shop(data):
     return Shop(data)
-
-
-@pytest.fixture(scope="module")
-def erps(data, tmp_path_factory, postgres_server, mariadb_server):
-    """The same company on SQLite, PostgreSQL and MariaDB."""
-    with ExitStack() as stack:
-        urls = {"sqlite": f"sqlite:///{tmp_path_factory.mktemp('trade') / 'erp.db'}"}
-        urls["postgres"] = stack.enter_context(postgres_server.database())
-        urls["mariadb"] = stack.enter_context(mariadb_server.database())
-        found = {}
-        for name, url in urls.items():
-            engine = database.open_engine(url)
-            stack.callback(engine.dispose)
-            database.create(engine)
-            generate.store(engine, data)
-            found[name] = Erp(engine, PROJECT / "include" / "sql", ZoneInfo("America/Asuncion"))
-        yield found
-
-
-@pytest.fixture(scope="module")
-def sqlite(erps):
-    return erps["sqlite"]
 
 
 @pytest.fixture(params=PERIODS)

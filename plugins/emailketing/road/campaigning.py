@@ -18,7 +18,7 @@ from emailketing.audience import ADDRESS_COLUMN
 from emailketing.erp import GROUP
 from emailketing.errors import AuthoringError, OperationsError, SqlError, TemplateError, nearest
 from emailketing.hostile import one_line
-from emailketing.model import Attachment, Campaign, Content, Kind, Message, Recipient, State, masked_key, message_id
+from emailketing.model import Attachment, Campaign, Content, Kind, Message, Recipient, State, masked_key
 from emailketing.render.lint import Level, findings
 from emailketing.render.personal import Shared
 from emailketing.report import files
@@ -26,6 +26,7 @@ from emailketing.report.catalogue import Compared, Look, catalogue, snapshot, wh
 from emailketing.report.report import Report
 from emailketing.road.choosing import IN_HAND, Advertised, Campaigner, Choice, Edition, Kept
 from emailketing.road.editions import coupon_of
+from emailketing.road.freezing import frozen
 
 log = logging.getLogger(__name__)
 
@@ -288,15 +289,8 @@ class _Press:
         return self._campaigner.renderer.words(self._campaign.name, self._edition.language(choice.envelope.recipient))
 
     def _frozen(self, choice: Choice, shared: Shared) -> Message:
-        envelope, sender = choice.envelope, self._campaigner.sender
-        content = self._filled(choice, shared)
-        return Message(
-            envelope,
-            sender=sender.address,
-            subject=content.subject,
-            message_id=message_id(envelope.key, sender.domain),
-            frozen=self._campaigner.channels[envelope.channel].freeze(envelope, content, sender),
-        )
+        campaigner = self._campaigner
+        return frozen(choice.envelope, self._filled(choice, shared), campaigner.sender, campaigner.channels)
 
     def _filled(self, choice: Choice, shared: Shared) -> Content:
         envelope, words = choice.envelope, self._words(choice)

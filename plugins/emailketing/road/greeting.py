@@ -34,10 +34,10 @@ from emailketing.model import (
     document_of,
     document_text,
     masked_key,
-    message_id,
     version_of,
 )
 from emailketing.road.consenting import judge
+from emailketing.road.freezing import frozen
 from emailketing.road.sweeping import Sweeper
 
 log = logging.getLogger(__name__)
@@ -416,10 +416,4 @@ def _frozen(greeter: Greeter, meant: Meant) -> Message:
     way = greeter.door.way_out(envelope.recipient.address, envelope.kind, envelope.mailing)
     variables = {**meant.person.variables, "leave": way.link}
     content = tools.renderer.render(envelope.mailing, variables, envelope.recipient, envelope.channel)
-    return Message(
-        envelope,
-        sender=tools.sender.address,
-        subject=content.subject,
-        message_id=message_id(envelope.key, tools.sender.domain),
-        frozen=tools.channels[envelope.channel].freeze(envelope, replace(content, way_out=way), tools.sender),
-    )
+    return frozen(envelope, replace(content, way_out=way), tools.sender, tools.channels)

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from emailketing.errors import DeclarationError, EmailketingError, IllegalTransition
-from emailketing.model import Envelope, Message, State, message_id
+from emailketing.model import Envelope, Message, State
 from emailketing.outbox import Place
 from emailketing.report import periods
 from emailketing.report.alerting import Memory, Verdict, beyond
@@ -25,6 +25,7 @@ from emailketing.report.composing import LATE, OVER, Material
 from emailketing.report.declaration import Alert, Empty, ReportMailing
 from emailketing.report.periods import Cadence, Period
 from emailketing.road.alerting import Watcher, told, unbeyond, untold
+from emailketing.road.freezing import frozen
 from emailketing.road.gathering import gather, ready
 from emailketing.road.making import Made, Notice, located
 from emailketing.road.readers import Reader, readers
@@ -318,15 +319,8 @@ class _Look:
         return each.held
 
     def _frozen(self, each: Wanted, made: Made) -> Message:
-        envelope, sender = each.envelope, self._reporter.sender
-        content = made.content(envelope.channel)
-        return Message(
-            envelope,
-            sender=sender.address,
-            subject=content.subject,
-            message_id=message_id(envelope.key, sender.domain),
-            frozen=self._reporter.channels[envelope.channel].freeze(envelope, content, sender),
-        )
+        content = made.content(each.envelope.channel)
+        return frozen(each.envelope, content, self._reporter.sender, self._reporter.channels)
 
     def _skipped(self, alike: Sequence[Wanted], why: str) -> _Batch:
         for each in alike:

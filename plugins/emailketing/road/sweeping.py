@@ -28,7 +28,6 @@ from emailketing.model import (
     Telling,
     document_of,
     masked_key,
-    message_id,
     version_key,
     version_of,
 )
@@ -36,6 +35,7 @@ from emailketing.outbox import Addressed as Told
 from emailketing.outbox import Outbox
 from emailketing.render import Renderer
 from emailketing.road.clock import Clock, utc_now
+from emailketing.road.freezing import frozen
 from emailketing.road.setback import found_set_back, set_back
 from emailketing.road.stillness import Stillness
 
@@ -416,13 +416,7 @@ def message_of(sweeper: Sweeper, event: Event, envelope: Envelope, swept: Swept)
 def freeze(sweeper: Sweeper, event: Event, envelope: Envelope) -> Message:
     """Render an envelope's message and freeze its bytes. Raises AuthoringError, SettingsError for the sender."""
     content = sweeper.renderer.render(event.mailing, event.variables, envelope.recipient, envelope.channel)
-    return Message(
-        envelope,
-        sender=sweeper.sender.address,
-        subject=content.subject,
-        message_id=message_id(envelope.key, sweeper.sender.domain),
-        frozen=sweeper.channels[envelope.channel].freeze(envelope, content, sweeper.sender),
-    )
+    return frozen(envelope, content, sweeper.sender, sweeper.channels)
 
 
 def mend(sweeper: Sweeper, mailing: Mailing) -> Swept:
