@@ -76,7 +76,7 @@ def check(names: Sequence[str]) -> None:
     problems += _checked("DAG files", lambda: _declared_into(mailings))
     problems += _checked("connection erp", _erp_answers)
     problems += _checked("who gets what", lambda: _who_gets_what(list(mailings.values())))
-    chosen = _chosen(mailings, names)
+    chosen = _chosen(mailings, names) if mailings else []  # what is wrong with the DAG files is told already
     for mailing in chosen:
         if isinstance(mailing, Greeting):
             problems += _checked(f"greeting {mailing.name}", celebrating.check(mailing))

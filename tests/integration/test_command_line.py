@@ -232,6 +232,9 @@ def test_a_broken_dag_file_is_told_with_its_line(desk):
     told = desk.run("check", fails=True, EMAILKETING_DAGS=str(dags))
     assert "notifications.py:" in told
     assert "Did you mean 'purchase_order'?" in told
+    told = desk.run("check", "receipt", fails=True, EMAILKETING_DAGS=str(dags))
+    assert "there is no mailing" not in told
+    assert "must be mended" in told
     (dags / "notifications.py").write_text("import nothing_of_this_name\n")
     told = desk.run("sweep", fails=True, EMAILKETING_DAGS=str(dags))
     assert "notifications.py:1: ModuleNotFoundError" in told
