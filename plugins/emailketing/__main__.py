@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emailketing import advertising, celebrating, settings, wishing
+from emailketing import settings
+from emailketing.commands import advertising, greetings, wishes
 from emailketing.console import BAD, NOTE, OK, Problem
 from emailketing.console import as_json as _json
 from emailketing.console import by as _by
@@ -58,7 +59,7 @@ def main(verbose: bool) -> None:
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(levelname)s %(message)s")
 
 
-for _each in (*wishing.COMMANDS, *advertising.COMMANDS, *celebrating.COMMANDS):
+for _each in (*wishes.COMMANDS, *advertising.COMMANDS, *greetings.COMMANDS):
     main.add_command(_each)
 
 
@@ -79,7 +80,7 @@ def check(names: Sequence[str]) -> None:
     chosen = _chosen(mailings, names) if mailings else []  # what is wrong with the DAG files is told already
     for mailing in chosen:
         if isinstance(mailing, Greeting):
-            problems += _checked(f"greeting {mailing.name}", celebrating.check(mailing))
+            problems += _checked(f"greeting {mailing.name}", greetings.check(mailing))
         else:
             problems += _checked(f"mailing {mailing.name}", _mailing_check(mailing))
     problems += _checked("connection emailketing (outbox)", _outbox_counts)
@@ -268,7 +269,7 @@ def _rendered(name: str, document: str, language: str, channel: str = "", **peri
 
         return campaigns.rendered(mailing, document, language)
     if isinstance(mailing, Greeting):
-        return celebrating.rendered(mailing, document, language, channel)
+        return greetings.rendered(mailing, document, language, channel)
     event = road.newest_event(wiring.erp(), mailing, document)
     if event is None:
         raise OperationsError(f"The ERP has no document {document or 'at all'} for {name}.")

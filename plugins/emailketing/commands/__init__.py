@@ -1,1 +1,1 @@
-"""What commands of the command line do that is more than to ask and to print."""
+"""Commands of the command line, by what they are about; `campaigns` and `reports` are slow to import."""

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import click
 
-from emailketing import celebrating
+from emailketing.commands import greetings
 from emailketing.console import Problem, as_json, by, command
 from emailketing.errors import AuthoringError
 
@@ -48,10 +48,10 @@ def dry_run(name: str, day: datetime | None, limit: int, seeds: Sequence[str], a
     Of a campaign also what is wrong with its mails. With --seed a copy of each mail goes straight to that address,
     marked as a test. The outbox keeps nothing of it.
     """
-    if greeting := celebrating.named(name):
+    if greeting := greetings.named(name):
         if seeds:
             raise click.BadParameter("--seed is for campaigns; `send-test` sends a greeting to oneself.")
-        celebrating.rehearse(greeting, day, limit, as_json)
+        greetings.rehearse(greeting, day, limit, as_json)
         return
     from emailketing.commands import campaigns
 
