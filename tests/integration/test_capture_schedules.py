@@ -120,6 +120,7 @@ _act = st.one_of(
 )
 
 
+@pytest.mark.timeout(3600 if LONG else 300)
 @pytest.mark.parametrize("eternal_era", ["postgres"], indirect=True)
 @settings(
     max_examples=400 if LONG else 20,
@@ -188,6 +189,7 @@ def write(era: Era, number: int) -> set[str]:
     return committed
 
 
+@pytest.mark.timeout(1800 if LONG else 300)  # its writers sleep for eight minutes in the long form
 def test_thousands_of_documents_from_eight_writers_are_told_once_each_by_as_many_queries_as_one(busy):
     over, counts = threading.Event(), Counter()
     sweeper = replace(busy.another_sweeper(), clock=road.utc_now, stillness=road.Stillness(), quiet_s=0.2)
@@ -209,9 +211,11 @@ def test_thousands_of_documents_from_eight_writers_are_told_once_each_by_as_many
 
     with ThreadPoolExecutor(WRITERS + 1) as pool:
         sweeping = pool.submit(sweep_on)
-        work = [pool.submit(write, busy, number) for number in range(WRITERS)]
-        committed = set().union(*(each.result() for each in work))
-        over.set()
+        try:
+            work = [pool.submit(write, busy, number) for number in range(WRITERS)]
+            committed = set().union(*(each.result() for each in work))
+        finally:
+            over.set()  # or a sweep that nobody ends would hang the pool
         sweeping.result()
     told = Counter(row.document for row in busy.outbox.messages(limit=None))
     assert len(committed) > WRITERS * EACH * 0.8
