@@ -75,6 +75,7 @@ class Era:
                 if table is not schema.state:
                     connection.execute(sa.delete(table))
         self.lay_out()
+        self._let_go()
         self.sweeper = self.another_sweeper()
 
     def lay_out(self) -> None:
@@ -99,9 +100,14 @@ class Era:
             stillness=road.Stillness(self.ticks),
         )
 
+    def _let_go(self) -> None:
+        """End the connections of the sweepers that there were."""
+        while self._opened:
+            self._opened.pop().dispose()
+
     def close(self) -> None:
-        for engine in (self.engine, *self._opened):
-            engine.dispose()
+        self._let_go()
+        self.engine.dispose()
         self.outbox.close()
 
     def _make_a_clock(self) -> None:
