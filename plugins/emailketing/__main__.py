@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emailketing import settings
-from emailketing.commands import advertising, greetings, wishes
+from emailketing.commands import advertising, greetings, public, wishes
 from emailketing.console import BAD, NOTE, OK, Problem
 from emailketing.console import as_json as _json
 from emailketing.console import by as _by
@@ -59,7 +59,7 @@ def main(verbose: bool) -> None:
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(levelname)s %(message)s")
 
 
-for _each in (*wishes.COMMANDS, *advertising.COMMANDS, *greetings.COMMANDS):
+for _each in (*wishes.COMMANDS, *advertising.COMMANDS, *greetings.COMMANDS, *public.COMMANDS):
     main.add_command(_each)
 
 
@@ -208,7 +208,8 @@ def _mail_server() -> str:
 def _door() -> str:
     from emailketing import wiring
 
-    return f"people leave {wiring.door()}"
+    counted = f"; of campaigns is counted: {meter.measuring}" if (meter := wiring.counting()) else ""
+    return f"people leave {wiring.door()}{counted}"
 
 
 def _gateway() -> str:

@@ -328,6 +328,62 @@ def message_id(key: str, domain: str) -> str:
     return f"<{sha256(key.encode()).hexdigest()[:40]}@{domain}>"
 
 
+#: Where readers answer, below the public address: the picture that is fetched, and the links that are followed.
+SEEN_PATH, GO_PATH = "seen", "go"
+
+#: Signs of a link that can be counted; a longer one leads where it says, uncounted.
+LONGEST_LINK = 2000
+
+#: The reference of a mail that nobody's answers are counted of: a copy to a seed, a test.
+NOBODY = "0" * 32
+
+
+def reference(key: str) -> str:
+    """What public addresses call a message by: the beginning of its Message-ID, which tells nothing of the reader."""
+    return sha256(key.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Measuring:
+    """Whether it is counted that a mail is opened, and which of its links are followed."""
+
+    opens: bool = False
+    clicks: bool = False
+
+    def __bool__(self) -> bool:
+        return self.opens or self.clicks
+
+    def __str__(self) -> str:
+        """In a word: opens, clicks, both, or nothing."""
+        names = [name for name, on in (("opens", self.opens), ("clicks", self.clicks)) if on]
+        return "both" if len(names) == 2 else "".join(names) or "nothing"
+
+
+class What(StrEnum):
+    """What was done with a mail."""
+
+    SEEN = "seen"  # its picture was fetched
+    WENT = "went"  # a link was followed
+
+
+class Who(StrEnum):
+    """Who did it, as far as can be told."""
+
+    PERSON = "person"
+    MACHINE = "machine"
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """That a mail was opened or a link of it followed; by whom, and why that is thought, in words of ours."""
+
+    what: What
+    at: datetime
+    who: Who
+    reason: str
+    link: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """All that is known of a message before it is rendered: who, what about, by which way, until when.
@@ -388,7 +444,10 @@ class WayOut:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A rendered message: what the recipient will read. `way_out` is there for what asks for a consent."""
+    """A rendered message: what the recipient will read. `way_out` is there for what asks for a consent.
+
+    `seen` is the address of the picture by which openings are counted; '' where they are not.
+    """
 
     subject: str
     text: str
@@ -396,6 +455,7 @@ class Content:
     phone: str = ""
     attachments: tuple[Attachment, ...] = ()
     way_out: WayOut | None = None
+    seen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,13 +497,17 @@ class Frozen:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One mailing to one recipient by one channel, rendered and frozen; `frozen` is None when it is never sent."""
+    """One mailing to one recipient by one channel, rendered and frozen; `frozen` is None when it is never sent.
+
+    `measuring` says what its bytes let us count.
+    """
 
     envelope: Envelope
     sender: str = ""  # envelope sender
     subject: str = ""
     message_id: str = ""
     frozen: Frozen | None = None
+    measuring: Measuring = Measuring()
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,6 +172,12 @@ class Advertising(Section):
     seeds: str = Field(
         "", description="Own addresses, parted by commas, that get a copy of each different mail of every campaign."
     )
+    opens: bool = Field(
+        False, description="Count which mails of campaigns are opened, by a picture; the mail's foot says so."
+    )
+    clicks: bool = Field(
+        False, description="Count which links of campaigns' mails are followed; the mail's foot says so."
+    )
 
     def seed_list(self) -> tuple[str, ...]:
         """The addresses."""

@@ -9,7 +9,7 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from emailketing import connections, settings
-from emailketing.audience import Audience, Door, Source
+from emailketing.audience import Audience, Door, Meter, Source
 from emailketing.channels import Channel
 from emailketing.channels.gsm7 import Alphabet, Wording
 from emailketing.channels.phone import Phone
@@ -17,7 +17,7 @@ from emailketing.channels.smtp import Smtp
 from emailketing.channels.text_by_mail import TextByMail
 from emailketing.erp import Erp, Reader, Row
 from emailketing.errors import DeclarationError, SettingsError
-from emailketing.model import Claim, Receipt
+from emailketing.model import Claim, Measuring, Receipt
 from emailketing.outbox import Backoff, Outbox, Pausing
 from emailketing.render import Renderer
 from emailketing.report.calendar import WEEKDAYS, BusinessCalendar
@@ -65,6 +65,23 @@ def renderer() -> Renderer:
     """The templates of the include folder, with the company's identity."""
     chosen = settings.load()
     return Renderer(chosen.include, company=chosen.company.model_dump(), shared=settings.PROJECT / "include")
+
+
+def meter() -> Meter:
+    """How answers to campaigns come back, by the connection `unsubscribe`; SettingsError without a public address."""
+    found, chosen = connections.unsubscribing("unsubscribe"), settings.load().campaign
+    return Meter(found.secrets, found.base, Measuring(chosen.opens, chosen.clicks))
+
+
+def counting() -> Meter | None:
+    """What counts the opens and clicks of campaigns; None where neither is counted. Raises SettingsError."""
+    chosen = settings.load().campaign
+    if not Measuring(chosen.opens, chosen.clicks):
+        return None
+    try:
+        return meter()
+    except SettingsError as error:
+        raise SettingsError(f"campaign.opens or campaign.clicks is on. {error.args[0]}", hint=error.hint) from None
 
 
 @cache
@@ -206,6 +223,7 @@ def campaigner() -> Campaigner:
         company=chosen.company.name,
         seeds=chosen.campaign.seed_list(),
         audience=audience(),
+        meter=counting(),
     )
 
 

@@ -297,6 +297,15 @@ def test_nothing_of_ours_runs_as_root_or_may_become_root(name):
     assert SERVICES[name]["security_opt"] == ["no-new-privileges:true"]
 
 
-def test_only_the_pages_are_reached_from_outside_and_by_default_only_from_this_machine():
-    assert [name for name, service in SERVICES.items() if "ports" in service] == ["api-server"]
-    assert SERVICES["api-server"]["ports"] == ["${WEB_ADDRESS:-127.0.0.1:8080}:8080"]
+def test_only_pages_are_reached_from_outside_and_by_default_only_from_this_machine():
+    assert {name: service["ports"] for name, service in SERVICES.items() if "ports" in service} == {
+        "api-server": ["${WEB_ADDRESS:-127.0.0.1:8080}:8080"],
+        "public": ["${PUBLIC_ADDRESS:-127.0.0.1:8090}:8090"],
+    }
+
+
+def test_the_public_service_knows_the_outbox_and_the_secret_of_its_links_alone():
+    assert {name for name in environment("public") if SECRET.search(name)} == {
+        "AIRFLOW_CONN_UNSUBSCRIBE",
+        "AIRFLOW_CONN_EMAILKETING",
+    }

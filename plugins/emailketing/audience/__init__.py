@@ -3,7 +3,8 @@
 Three say whom a document is meant for: its row in the ERP (columns email and phone), include/subscriptions.yaml
 (copies, subscriptions) and what people set in the outbox's database, which wins over the file. `Audience` is all of it
 as it stands at one moment; `Source` reads it anew. Everybody who was meant is in the answer: a person who cannot be
-reached is an addressee with a reason, never a gap. `consent` says who may be written to, `leaving` how one gets out.
+reached is an addressee with a reason, never a gap. `consent` says who may be written to, `leaving` how one gets out,
+`measuring` how answers come back, and `visitors` whose they are.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from emailketing.audience.addresses import usable
 from emailketing.audience.consent import Judgement, consent_said, may_write
 from emailketing.audience.filters import Filter, parsed
 from emailketing.audience.leaving import Door, Leaving, looks_like_a_token
+from emailketing.audience.measuring import Meter
 from emailketing.audience.provisioned import (
     CHANNELS,
     SCHEDULE,
@@ -32,6 +34,7 @@ from emailketing.audience.provisioned import (
 )
 from emailketing.audience.rows import ADDRESS_COLUMN, Addressee, addressed_by_row
 from emailketing.audience.standing import Audience, Faults
+from emailketing.audience.visitors import Visitor, judged, visitor
 from emailketing.model import Subscribed
 
 __all__ = [
@@ -47,13 +50,16 @@ __all__ = [
     "Leaving",
     "Member",
     "Memory",
+    "Meter",
     "Person",
     "Problem",
     "Provisioned",
     "Source",
+    "Visitor",
     "addressed_by_row",
     "consent_said",
     "filter_of",
+    "judged",
     "looks_like_a_token",
     "may_write",
     "options_of",
@@ -62,6 +68,7 @@ __all__ = [
     "said",
     "usable",
     "usable_language",
+    "visitor",
 ]
 
 

@@ -47,20 +47,22 @@ class Door:
     """
 
     def __init__(self, secrets: Sequence[str], mailbox: str, base: str = "") -> None:
-        if not secrets or any(len(secret) < SHORTEST for secret in secrets):
-            hint = f"Make one of at least {SHORTEST} signs: openssl rand -hex 32"
-            raise SettingsError("The secret that signs the links for leaving is missing or too short.", hint=hint)
+        keys = signing_keys(secrets)
         try:
             self._mailbox = usable_email(mailbox)
         except ValueError as problem:
             raise SettingsError(f"Nobody can write to leave: {problem}") from None
-        self._base = _https(base)
-        keys = list(reversed(secrets))  # the library signs by the last
+        self._base = public_base(base)
         self._signer = URLSafeSerializer(keys, salt="emailketing.leave", signer_kwargs={"digest_method": sha256})
 
     def __str__(self) -> str:
         """How people leave, in a phrase."""
         return f"by a mail to {self._mailbox}{f', and at {self._base}' if self._base else ''}"
+
+    @property
+    def mailbox(self) -> str:
+        """Where a person may write to, to leave."""
+        return self._mailbox
 
     def token(self, address: str, kind: str, mailing: str = "") -> str:
         """The token by which this address leaves this kind of mailings; always the same."""
@@ -98,7 +100,16 @@ def _leaving(given: Any) -> Leaving:
     return leaving
 
 
-def _https(base: str) -> str:
+def signing_keys(secrets: Sequence[str]) -> list[str]:
+    """The secrets as itsdangerous wants them, which signs by the last. Raises SettingsError for one that is guessed."""
+    if not secrets or any(len(secret) < SHORTEST for secret in secrets):
+        hint = f"Make one of at least {SHORTEST} signs: openssl rand -hex 32"
+        raise SettingsError("The secret that signs the links for leaving is missing or too short.", hint=hint)
+    return list(reversed(secrets))
+
+
+def public_base(base: str) -> str:
+    """The public https address without a slash at its end; '' where there is none. Raises SettingsError."""
     parts = urlsplit(base)
     if base and (parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment):
         raise SettingsError(

@@ -73,4 +73,19 @@ def coupon(code: str, use: bool, by: str, as_json: bool) -> None:
         sys.exit(1)
 
 
-COMMANDS = (campaign, dry_run, coupon)
+@click.command()
+@click.argument("name", metavar="CAMPAIGN")
+@click.option("--edition", default="", help="Which one, such as 2026-11; the latest when not given.")
+@as_json
+@command
+def results(name: str, edition: str, as_json: bool) -> None:
+    """What came of an edition of a campaign: who got it, who left, coupons used.
+
+    Where it is counted, also how many persons opened it, and which links they followed.
+    """
+    from emailketing.commands.results import show
+
+    show(name, edition, as_json)
+
+
+COMMANDS = (campaign, dry_run, coupon, results)

@@ -4,8 +4,8 @@
 `put`, `claim` and `step` (the road), `alerts` (what those of reports remember), `escalating` (what follows where one
 channel reached nobody), `epochs` (where a mailing stands in the ERP's time), `pause` (lanes whose server is down),
 `upkeep` (rescue, expiry, pruning), `people` (what a person may do), `subscribing` (who gets what), `wishes` (who must
-not be written to, and who may), `reading`, `database` (transactions on SQLite, PostgreSQL and MariaDB) and
-`migrations`.
+not be written to, and who may), `responses` (who opened and followed what), `reading`, `database` (transactions on
+SQLite, PostgreSQL and MariaDB) and `migrations`.
 """
 
 from emailketing.model import Wish
@@ -18,6 +18,7 @@ from emailketing.outbox.pause import Failure, Pause, Pausing
 from emailketing.outbox.people import Verdict
 from emailketing.outbox.put import Put
 from emailketing.outbox.reading import Addressed, Entry, Filter, Row, Standing, Told
+from emailketing.outbox.responses import Facts, Sent
 from emailketing.outbox.upkeep import Pruned, Rescued
 from emailketing.outbox.wishes import ALL, Act, Asking, Choice, told
 
@@ -30,6 +31,7 @@ __all__ = [
     "Choice",
     "Entry",
     "Escalation",
+    "Facts",
     "Failure",
     "Filter",
     "Kept",
@@ -41,6 +43,7 @@ __all__ = [
     "Put",
     "Rescued",
     "Row",
+    "Sent",
     "Settlement",
     "Standing",
     "Told",

@@ -16,13 +16,25 @@ from emailketing.model import (
     Frozen,
     Lane,
     Message,
+    Response,
     State,
     Subscribed,
     Subscription,
     Telling,
     Wish,
 )
-from emailketing.outbox import alerts, editions, epochs, pause, people, reading, subscribing, upkeep, wishes
+from emailketing.outbox import (
+    alerts,
+    editions,
+    epochs,
+    pause,
+    people,
+    reading,
+    responses,
+    subscribing,
+    upkeep,
+    wishes,
+)
 from emailketing.outbox.alerts import Kept, Place
 from emailketing.outbox.backoff import Settlement
 from emailketing.outbox.claim import bytes_of, lease
@@ -34,6 +46,7 @@ from emailketing.outbox.pause import Failure, Pause, Wait
 from emailketing.outbox.people import Verdict
 from emailketing.outbox.put import Put, fill, put, start
 from emailketing.outbox.reading import Addressed, Entry, Filter, Leased, Row, Standing, Told
+from emailketing.outbox.responses import Facts
 from emailketing.outbox.step import Stepper
 from emailketing.outbox.upkeep import Pruned, Rescued, until_none
 from emailketing.outbox.wishes import Asking, Choice, Pair
@@ -366,6 +379,28 @@ class Outbox:
     def used_coupon(self, code: str) -> Used | None:
         """When and by whom a coupon was taken; None when it was not."""
         return self._database.read(partial(editions.taken, code=code))
+
+    # What was done with campaigns
+
+    def respond(self, reference: str, response: Response) -> bool:
+        """Keep that somebody opened the message with this reference, or followed a link of it.
+
+        False, and nothing kept, where that is not counted of it, it was pruned, or its limit of rows is reached.
+        """
+        if not self._database.read(partial(responses.has_room, reference=reference, given=response)):
+            return False  # without the lock of a write, which a SQLite file has but one of
+        return self._database.write(partial(responses.respond, reference=reference, given=response))
+
+    def latest_edition(self, mailing: str) -> str | None:
+        """The edition of a campaign of which a message was put last; None where there is none."""
+        return self._database.read(partial(responses.latest, mailing=mailing))
+
+    def edition_facts(self, mailing: str, edition: str, left_by: str) -> Facts:
+        """All that is known of an edition; `left_by` is the reason that is noted for who leaves by the mailing.
+
+        It costs the same few queries however many messages there are.
+        """
+        return self._database.read(partial(responses.facts, mailing=mailing, edition=edition, left_by=left_by))
 
     # What the people written to wish
 

@@ -12,12 +12,23 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-from emailketing.model import Envelope, Epoch, Frozen, Message, State, chunks
+from emailketing.model import Envelope, Epoch, Frozen, Measuring, Message, State, chunks, reference
 from emailketing.outbox.alerts import Kept, Place, keep
 from emailketing.outbox.changes import Move, move, remember, told
 from emailketing.outbox.epochs import begin
 from emailketing.outbox.fit import clipped, identity, storable
-from emailketing.outbox.schema import WIDTHS, attachment, baseline, blob, content, cursor, history, meant, message
+from emailketing.outbox.schema import (
+    WIDTHS,
+    attachment,
+    baseline,
+    blob,
+    content,
+    cursor,
+    history,
+    meant,
+    measured,
+    message,
+)
 from emailketing.outbox.wishes import forbidden
 
 CHUNK = 500  # rows in hand at once
@@ -92,7 +103,9 @@ def _sendable(given: Message, too_large: Mapping[str, str]) -> Message:
     if identity("address", envelope.recipient.address) == envelope.recipient.address:
         return given
     reason = f"the address is longer than {WIDTHS['address']} characters, or no text"
-    return replace(given, envelope=replace(envelope, state=State.UNADDRESSED, reason=reason), frozen=None)
+    return replace(
+        given, envelope=replace(envelope, state=State.UNADDRESSED, reason=reason), frozen=None, measuring=Measuring()
+    )
 
 
 def _wished(connection: sa.Connection, given: Sequence[Message]) -> list[Message]:
@@ -109,7 +122,12 @@ def _whom(envelope: Envelope) -> tuple[str, str, datetime]:
 
 
 def _suppressed(given: Message, reason: str) -> Message:
-    return replace(given, envelope=replace(given.envelope, state=State.SUPPRESSED, reason=reason), frozen=None)
+    return replace(
+        given,
+        envelope=replace(given.envelope, state=State.SUPPRESSED, reason=reason),
+        frozen=None,
+        measuring=Measuring(),
+    )
 
 
 def fill(connection: sa.Connection, given: Message, now: datetime) -> str:
@@ -179,6 +197,7 @@ def _put_messages(connection: sa.Connection, chunk: Mapping[str, Message], now: 
     born = {key: (number, chunk[key]) for number, key in connection.execute(_NEWBORN, {"keys": list(chunk)})}
     frozen = [(number, each.frozen) for number, each in born.values() if each.frozen]
     _insert(connection, meant, [row for number, each in born.values() for row in _meant(number, each.envelope)])
+    _insert(connection, measured, [_measured(number, each) for number, each in born.values() if each.measuring])
     _insert(connection, content, [_content(number, bytes_) for number, bytes_ in frozen])
     _insert(connection, attachment, [row for number, bytes_ in frozen for row in _attachments(number, bytes_)])
     remember(connection, [_birth(number, each.envelope, now) for number, each in born.values()])
@@ -261,6 +280,11 @@ def _attachments(number: int, frozen: Frozen) -> Iterable[dict[str, Any]]:
 def _meant(number: int, envelope: Envelope) -> Iterable[dict[str, Any]]:
     if envelope.because:
         yield {"message": number, "because": clipped(envelope.because, 300)}
+
+
+def _measured(number: int, given: Message) -> dict[str, Any]:
+    counted = {"opens": given.measuring.opens, "clicks": given.measuring.clicks}
+    return {"message": number, "reference": reference(given.envelope.key), **counted}
 
 
 def _birth(number: int, envelope: Envelope, now: datetime) -> dict[str, Any]:

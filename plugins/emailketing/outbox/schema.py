@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
 
-from emailketing.model import State
+from emailketing.model import LONGEST_LINK, State
 
 #: What each state means, as `outbox_state` tells it.
 MEANINGS: Mapping[State, str] = {
@@ -362,6 +362,33 @@ alert = sa.Table(
     sa.Column("at", Utc, nullable=False),
     sa.Column("memory", _BYTES, nullable=False, comment="JSON, deflated: what is beyond since when, and what was told"),
     comment="What the alert of a report remembers of a reader, from one look to the next.",
+    **MARIADB,
+)
+
+measured = sa.Table(
+    "outbox_measured",
+    metadata,
+    _message_id(primary=True),
+    sa.Column("reference", _text(32), nullable=False, comment="by what public addresses call the message"),
+    sa.Column("opens", sa.Boolean, nullable=False, comment="its opening is counted"),
+    sa.Column("clicks", sa.Boolean, nullable=False, comment="the following of its links is counted"),
+    sa.UniqueConstraint("reference"),
+    comment="Messages of campaigns whose opens or clicks are counted.",
+    **MARIADB,
+)
+
+response = sa.Table(
+    "outbox_response",
+    metadata,
+    sa.Column("id", _ID, primary_key=True, autoincrement=True),
+    _message_id(),
+    sa.Column("what", _text(10), nullable=False, comment="seen: its picture was fetched; went: a link was followed"),
+    sa.Column("link", sa.String(LONGEST_LINK), nullable=False, comment="where it led; empty for seen"),
+    sa.Column("at", Utc, nullable=False),
+    sa.Column("who", _text(10), nullable=False, comment="person or machine, as the request told; time may tell more"),
+    sa.Column("reason", sa.String(200), nullable=False, comment="why that is thought"),
+    sa.Index(None, "message"),
+    comment="What was done with messages that are measured; no address of a network, no user agent.",
     **MARIADB,
 )
 

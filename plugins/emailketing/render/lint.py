@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from html.parser import HTMLParser
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
-from emailketing.model import Content
+from emailketing.model import GO_PATH, Content
 from emailketing.render.photos import PICTURES_LIMIT
 
 #: Where Gmail cuts a mail (102 KB), less what a reader's own name may add.
@@ -43,7 +43,7 @@ def findings(content: Content, *, leave: str = "") -> list[Finding]:
     """All that is wrong with a mail. `leave` is its address to leave by, which it must show; '' where it needs none."""
     if content.phone and not (content.html or content.text):  # a text to the phone has its own limits
         return []
-    page = _Page()
+    page = _Page(content.seen)
     page.feed(content.html)
     page.close()
     found = [*_subject(content.subject), *_parts(content, page)]
@@ -90,7 +90,7 @@ def _pictures(content: Content, page: _Page) -> Iterator[Finding]:
 
 
 def _links(page: _Page) -> Iterator[Finding]:
-    for target in page.links:
+    for target in map(_led_to, page.links):
         scheme = urlsplit(target).scheme.lower()
         if not target.strip() or target.strip() == "#":
             yield _error("a link leads nowhere: its address is empty")
@@ -104,11 +104,19 @@ def _links(page: _Page) -> Iterator[Finding]:
             yield _error(f"the link {target[:60]!r} names no server that the reader could reach")
 
 
+def _led_to(link: str) -> str:
+    """Where a link leads in the end, when its followers are counted on the way."""
+    parts = urlsplit(link)
+    onward = parse_qs(parts.query).get("to", []) if f"/{GO_PATH}/" in parts.path else []
+    return onward[0] if onward else link
+
+
 class _Page(HTMLParser):
     """Links, pictures and letters of an HTML part."""
 
-    def __init__(self) -> None:
+    def __init__(self, seen: str) -> None:
         super().__init__(convert_charrefs=True)
+        self._seen = seen
         self.links: list[str] = []
         self.pictures: list[tuple[str, str | None]] = []
         self.letters = 0
@@ -118,7 +126,7 @@ class _Page(HTMLParser):
         given = dict(attrs)
         if tag == "a":
             self.links.append(given.get("href") or "")
-        if tag == "img":
+        if tag == "img" and not (self._seen and given.get("src") == self._seen):
             self.pictures.append((given.get("src") or "", given.get("alt")))
         if tag in {"style", "script", "title", "head"}:
             self._silent += 1

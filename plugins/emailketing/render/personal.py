@@ -19,12 +19,17 @@ from urllib.parse import quote
 
 from emailketing.errors import TemplateError
 from emailketing.hostile import MARKS, cleaned, one_line
-from emailketing.model import Attachment, Content
+from emailketing.model import Attachment, Content, Measuring
+from emailketing.render.counting import counted
 from emailketing.render.formats import Unformattable
 
 #: What templates see beside `recipient` and is each reader's own; `leave` is an address that we made ourselves.
 OWN = ("why", "leave")
-TRUSTED = frozenset({"leave"})
+
+#: By what a mail's opens and clicks are counted; no column has such a name, and no template can print it.
+SEEN, GO = "where it is seen", "where links go by"
+
+TRUSTED = frozenset({"leave", SEEN, GO})
 
 LONGEST = 500  # signs of one value; more is no name, no code and no address
 
@@ -149,6 +154,18 @@ class Shared:
         self.content = replace(self.content, attachments=(*self.content.attachments, *files))
         return self
 
+    def counting(self, measuring: Measuring) -> Shared:
+        """The same with addresses by which opens and clicks are counted; `filled` then wants SEEN and GO, too.
+
+        SEEN is the address of the picture, GO a function that gives the address by which a link goes.
+        """
+        seen = str(self._places.place(SEEN)) if measuring.opens else ""
+        html = counted(self.content.html, seen, self._going if measuring.clicks else None)
+        return Shared(replace(self.content, html=html), self._places, self._path)
+
+    def _going(self, link: str) -> str:
+        return str(self._places.place(GO, ((_led, (link,), {}),)))
+
     def filled(self, values: Mapping[str, Any]) -> Content:
         """What one reader gets. `values` holds every name that the places were made with."""
         try:
@@ -211,6 +228,10 @@ class _Attributes(HTMLParser):
 
     def _find(self, text: str) -> None:
         self.places += [int(match["place"]) for match in _MARK.finditer(text) if not match["quoted"]]
+
+
+def _led(go: Callable[[str], str], link: str) -> str:
+    return go(link)
 
 
 def _escaped(part: str, place: Placeholder, quoted: bool, values: Mapping[str, Any]) -> str:

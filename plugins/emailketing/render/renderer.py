@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 from emailketing.errors import TemplateError
 from emailketing.hostile import cleaned, one_line
 from emailketing.model import Attachment, Content, Recipient
-from emailketing.render import checking, leaving
+from emailketing.render import checking, counting, leaving
 from emailketing.render.changes import Changes
 from emailketing.render.faults import Missing, told
 from emailketing.render.folder import PARTS, REPORT, Folder, Words, mailings
@@ -110,6 +110,7 @@ class Renderer:
         text = self._part(job, "text")
         told = tidied(text) if text else _derived(job, html)
         leaving.check(job.folder.path, job.variables, html, told)
+        counting.check(job.folder.path, job.variables, html)
         return Content(
             subject=self._subject(job, needed=bool(html or text or not phone)),
             text=told,

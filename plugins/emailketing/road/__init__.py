@@ -3,7 +3,8 @@
 `sweep` does the first half: changed rows → events → envelopes → (known keys dropped) → content → frozen bytes →
 outbox, with the cursor, in one transaction; `mend` renders again what could not be rendered, `escalate` tries another
 channel where one reached nobody. `deliver` does the second: claim → send → settle; `keep_house` settles what nobody
-could settle at the time. `judge` says who may be written to, and a delivery asks again; by `leave` a person gets out.
+could settle at the time. `judge` says who may be written to, and a delivery asks again; by `leave` a person gets out;
+`respond` keeps that he opened a mail or followed a link, and `results` says what came of an edition.
 `preview` is what a person sees of it before anything is sent.
 
 Every part may be repeated, and every part may be killed at any instruction. Connections, clock and files are handed in.
@@ -33,6 +34,8 @@ from emailketing.road.previewing import check_report, check_subscription, last_p
 from emailketing.road.readers import Reader
 from emailketing.road.reporter import About, House, Reported, Reporter
 from emailketing.road.reporting import report
+from emailketing.road.responding import Visit, respond
+from emailketing.road.results import Followed, Measured, Results, Tally, results
 from emailketing.road.rounds import sweep_all, sweep_out
 from emailketing.road.stillness import Stillness
 from emailketing.road.sweeping import Sweeper, Swept, freeze, mend, sweep
@@ -45,20 +48,25 @@ __all__ = [
     "Choice",
     "Clock",
     "Delivered",
+    "Followed",
     "Greeted",
     "Greeter",
     "House",
     "Left",
+    "Measured",
     "Reader",
     "Rehearsal",
     "Reported",
     "Reporter",
+    "Results",
     "Sample",
     "Stands",
     "Stillness",
     "Sweeper",
     "Swept",
+    "Tally",
     "Verdict",
+    "Visit",
     "advertise",
     "as_greeted",
     "ask_again",
@@ -88,6 +96,8 @@ __all__ = [
     "preview_report",
     "rehearse",
     "report",
+    "respond",
+    "results",
     "samples",
     "send_test",
     "sweep",

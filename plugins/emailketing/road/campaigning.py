@@ -18,9 +18,22 @@ from emailketing.audience import ADDRESS_COLUMN
 from emailketing.erp import GROUP
 from emailketing.errors import AuthoringError, OperationsError, SqlError, TemplateError, nearest
 from emailketing.hostile import one_line
-from emailketing.model import Attachment, Campaign, Content, Kind, Message, Recipient, State, masked_key
+from emailketing.model import (
+    NOBODY,
+    Attachment,
+    Campaign,
+    Content,
+    Envelope,
+    Kind,
+    Message,
+    Recipient,
+    State,
+    masked_key,
+    reference,
+)
+from emailketing.render.counting import VARIABLE as WE_COUNT
 from emailketing.render.lint import Level, findings
-from emailketing.render.personal import Shared
+from emailketing.render.personal import GO, SEEN, Shared
 from emailketing.report import files
 from emailketing.report.catalogue import Compared, Look, catalogue, snapshot, whole
 from emailketing.report.report import Report
@@ -40,7 +53,7 @@ def advertise(campaigner: Campaigner, campaign: Campaign, moment: datetime) -> A
     gets nothing and is told among the problems; when it is mended, another run goes on.
     """
     with Edition(campaigner, campaign, moment) as edition:
-        press = _Press(edition)
+        press = _Press(edition, counts=True)
         if not edition.done.off:
             for rows in edition.rows():
                 press.put(edition.choices(rows))
@@ -135,10 +148,13 @@ def _check_columns(edition: Edition) -> None:
 
 
 class _Press:
-    """Renders an edition, once for all who are told the same, and fills in what is each one's own."""
+    """Renders an edition, once for all who are told the same, and fills in what is each one's own.
 
-    def __init__(self, edition: Edition) -> None:
-        self._edition = edition
+    What is rendered to be looked at looks the same and `counts` for nobody.
+    """
+
+    def __init__(self, edition: Edition, *, counts: bool = False) -> None:
+        self._edition, self._counts = edition, counts
         self._campaigner, self._campaign = edition.campaigner, edition.campaign
         self._rendered = Kept[Shared | None](IN_HAND)
         self._files = Kept[tuple[Attachment, ...]](IN_HAND)
@@ -215,6 +231,8 @@ class _Press:
         shared = self._campaigner.renderer.shared(name, variables, self._own(), recipient.language, channel)
         if channel != "email":
             return shared
+        if meter := self._campaigner.meter:
+            shared = shared.counting(meter.measuring)
         key = choice.group, choice.base, self._edition.language(recipient)
         return shared.with_files(self._files.get(key, partial(self._attached, choice)))
 
@@ -239,6 +257,8 @@ class _Press:
         }
         if self._campaign.coupon_days:
             variables["coupon_until"] = self._edition.day + timedelta(days=self._campaign.coupon_days)
+        if self._campaigner.meter and choice.envelope.channel == "email":
+            variables[WE_COUNT] = str(self._campaigner.meter.measuring)
         if "pdf" in self._campaign.attach and choice.envelope.channel == "email":
             variables["report"] = catalogue(variables["items"], self._look(choice), self._title(choice))
         return variables
@@ -289,8 +309,23 @@ class _Press:
         return self._campaigner.renderer.words(self._campaign.name, self._edition.language(choice.envelope.recipient))
 
     def _frozen(self, choice: Choice, shared: Shared) -> Message:
-        campaigner = self._campaigner
-        return frozen(choice.envelope, self._filled(choice, shared), campaigner.sender, campaigner.channels)
+        campaigner, envelope = self._campaigner, choice.envelope
+        message = frozen(envelope, self._filled(choice, shared), campaigner.sender, campaigner.channels)
+        if campaigner.meter is None or not self._counted(envelope):
+            return message
+        return replace(message, measuring=campaigner.meter.measuring)
+
+    def _counted(self, envelope: Envelope) -> bool:
+        """Whether anything is counted of a message: of readers' mails alone, not of copies to seeds and of tests."""
+        return self._counts and envelope.kind is Kind.CAMPAIGN and envelope.channel == "email"
+
+    def _addresses(self, envelope: Envelope) -> dict[str, Any]:
+        """By what a mail's opens and clicks are counted."""
+        meter = self._campaigner.meter
+        if meter is None:
+            return {}
+        number = reference(envelope.key) if self._counted(envelope) else NOBODY
+        return {SEEN: meter.seen(number), GO: partial(meter.go, number)}
 
     def _filled(self, choice: Choice, shared: Shared) -> Content:
         envelope, words = choice.envelope, self._words(choice)
@@ -304,9 +339,10 @@ class _Press:
             "coupon": coupon_of(self._campaigner.secret, self._campaign.name, envelope.document),
             "why": words.get(why, why) or words.get("why_default", ""),
             "leave": way.link,
+            **self._addresses(envelope),
         }
         try:
-            return replace(shared.filled(values), way_out=way)
+            return replace(shared.filled(values), way_out=way, seen=values.get(SEEN, ""))
         except TemplateError as error:
             raise TemplateError(f"{error} (document {self._edition.person(choice)!r})") from None
 

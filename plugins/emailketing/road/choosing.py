@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from emailketing import events
-from emailketing.audience import Audience, Door, Judgement, addressed_by_row, consent_said
+from emailketing.audience import Audience, Door, Judgement, Meter, addressed_by_row, consent_said
 from emailketing.channels import Channel
 from emailketing.erp import GROUP, Erp, Reader, Row
 from emailketing.hostile import cleaned, one_line
@@ -49,7 +49,7 @@ _LONGEST = 120  # signs of an edition and a person's document, which are a docum
 class Campaigner:
     """All that a campaign needs. `zone` and `company` are the company's; `seeds` are addresses of its own people.
 
-    `secret` signs coupons. `channels` only freeze here; no line is opened.
+    `secret` signs coupons. `channels` only freeze here; no line is opened. Without a `meter` nothing is counted.
     """
 
     erp: Erp
@@ -64,6 +64,7 @@ class Campaigner:
     seeds: tuple[str, ...] = ()
     audience: Audience = field(default_factory=Audience)
     clock: Clock = utc_now
+    meter: Meter | None = None
 
 
 @dataclass(frozen=True)

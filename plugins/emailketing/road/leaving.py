@@ -33,7 +33,11 @@ def leave(outbox: Outbox, door: Door, token: str, source: str, now: datetime) ->
     leaving = door.read(token)
     if outbox.suppressed([(leaving.address, leaving.kind)]):
         return Left(leaving.address, leaving.kind, leaving.mailing, 0, already=True)
-    reason = f"left by the link in {leaving.mailing}" if leaving.mailing else "left by the link in a mail"
-    ended = outbox.suppress(Wish(leaving.address, leaving.kind, now, source, reason))
+    ended = outbox.suppress(Wish(leaving.address, leaving.kind, now, source, reason_of(leaving.mailing)))
     log.info("%s leaves %s; %d waiting messages ended", masked(leaving.address), leaving.kind, ended)
     return Left(leaving.address, leaving.kind, leaving.mailing, ended, already=False)
+
+
+def reason_of(mailing: str) -> str:
+    """The reason that is kept for whoever leaves by a link of a mailing; its results count who did."""
+    return f"left by the link in {mailing or 'a mail'}"

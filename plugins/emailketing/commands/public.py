@@ -1,0 +1,61 @@
+"""The public service on the command line: where readers leave, and where what they open and follow is counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from emailketing.console import command
+
+if TYPE_CHECKING:
+    from emailketing.web.public import Service
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8090, show_default=True, help="The port to listen at.")
+@command
+def public(host: str, port: int) -> None:
+    """Answer the readers of mails: they leave by a page, and what they open and follow is counted.
+
+    Put a reverse proxy with TLS in front of it, at the address that the connection `unsubscribe` names. It is the only
+    port of eMailketing that should be reached from outside. SIGTERM ends it.
+    """
+    import signal
+    import sys
+
+    import uvicorn
+
+    from emailketing.web.public import application
+
+    app = application(_service())
+    # uvicorn gives the signal on when it has ended; by itself that would be death by a signal, not an end.
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, lambda *_: sys.exit(0))
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,  # it would hold networks' addresses and tokens
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=500,
+        timeout_graceful_shutdown=10,
+    )
+
+
+def _service() -> Service:
+    """What the service works with; the outbox is opened when it is first needed."""
+    from emailketing import settings, wiring
+    from emailketing.web.pages import Pages
+    from emailketing.web.public import Service
+
+    chosen = settings.load()
+    templates = [folder / "templates" for folder in (chosen.include, settings.PROJECT / "include")]
+    pages = Pages(templates, chosen.company.model_dump(), chosen.company.language)
+    return Service(wiring.outbox, wiring.door(), wiring.meter(), pages)
+
+
+COMMANDS = (public,)

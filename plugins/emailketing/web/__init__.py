@@ -1,0 +1,1 @@
+"""What answers on the web: `public`, the small service that the readers of mails reach."""

@@ -1,0 +1,114 @@
+"""The pages for readers of mails: their language, what they hold, where they are found, and that nobody waits."""
+
+import asyncio
+import logging
+import threading
+import time
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emailketing.audience import Door, Meter
+from emailketing.errors import OutboxError
+from emailketing.model import What
+from emailketing.road import Visit
+from emailketing.settings import PROJECT
+from emailketing.web.pages import LANGUAGES, Pages
+from emailketing.web.public import Service, application
+from emailketing.web.recording import Recorder
+
+SECRET = ["a secret of the tests, long enough"]
+BASE = "https://news.company.example/below/it"
+HOSTILE = {"name": "<b>Ñandú & Co</b> {company}", "address": "Calle 1\n<script>", "phone": "1"}
+PAGES = Pages([PROJECT / "include" / "templates"], HOSTILE, "es_PY")
+DOOR = Door(SECRET, "leave@company.example", BASE)
+
+
+def away():
+    raise OutboxError("The outbox is away")
+
+
+@pytest.mark.parametrize(
+    ("asked", "language"),
+    [
+        ("", "es"),
+        ("en", "en"),
+        ("en-GB,es;q=0.9", "en"),
+        ("de-DE,de;q=0.9,en;q=0.5,es;q=0.4", "en"),
+        ("en;q=0.1, es-PY;q=0.8", "es"),
+        ("gn", "es"),
+        ("en;q=x,*", "es"),
+    ],
+)
+def test_a_page_speaks_as_its_readers_browser_asks(asked, language):
+    assert PAGES.language(asked) == language
+
+
+@given(st.text(max_size=600))
+def test_any_wish_for_a_language_gets_one(asked):
+    assert PAGES.language(asked) in LANGUAGES
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("page", ["ask", "done", "trouble", "wrong"])
+def test_what_a_page_shows_is_escaped_and_nothing_is_left_open(page, language):
+    for kind in ("campaign", "greeting", "report", "notification", "all"):
+        html = PAGES.write(page, language, address="<i>x</i>", kind=kind, mailbox="leave@company.example")
+        assert "<script" not in html
+        assert "<i>" not in html
+        assert "&lt;b&gt;Ñandú &amp; Co&lt;/b&gt; {company}" in html
+        assert "{" not in html.partition("</style>")[2].replace("{company}", "")
+        assert html.count("<button") == (page in {"ask", "trouble"})
+
+
+def asked(*requests):
+    """The answers of the service, its outbox away."""
+
+    async def ask():
+        app = application(Service(away, DOOR, Meter(SECRET, BASE), PAGES))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://x.example") as client:
+            return [await client.request(method, path) for method, path in requests]
+
+    return asyncio.run(ask())
+
+
+def test_it_answers_with_and_without_the_path_of_the_public_address():
+    token = DOOR.token("ana@example.com", "campaign", "promotion")
+    answers = asked(*[("GET", f"{below}/leave/{token}") for below in ("", "/below/it", "/below", "/it")])
+    assert [each.status_code for each in answers] == [200, 200, 404, 404]
+    assert "an…\u2060@example.com" in answers[0].text
+    assert "ana@" not in answers[0].text
+
+
+def test_every_answer_forbids_to_be_kept_framed_or_found():
+    meter = Meter(SECRET, BASE)
+    seen, go = meter.seen("a" * 32).removeprefix(BASE), meter.go("a" * 32, "https://x.example/ñ").removeprefix(BASE)
+    for answer in asked(("GET", seen), ("GET", go), ("GET", "/health"), ("GET", "/nowhere"), ("PUT", "/leave/x")):
+        assert answer.headers["cache-control"] == "no-store"
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert "noindex" in answer.headers["x-robots-tag"]
+
+
+def test_nobody_waits_for_an_outbox_that_does_not_answer_and_the_trouble_is_logged_once(caplog):
+    answer = threading.Event()
+
+    def slow():
+        answer.wait(10)
+        return away()
+
+    recorder = Recorder(slow)
+    visit = Visit("a" * 32, What.SEEN, datetime(2026, 3, 2, tzinfo=UTC), "GET")
+    with caplog.at_level(logging.WARNING):
+        started = time.monotonic()
+        for _ in range(1500):
+            recorder.note(visit)
+        assert time.monotonic() - started < 2
+        answer.set()
+        recorder.close()
+    first, last = (record.getMessage() for record in caplog.records)
+    assert first == "1 visits were not counted: too many visits at once"
+    assert last == "1499 more visits were not counted"
