@@ -123,6 +123,11 @@ def _founded(number: int) -> date | None:
     return None if number % 3 == 0 else date(1950 + number * 7 % 70, 1 + number % 12, 1 + number * 5 % 28)
 
 
+def _cadence(number: int) -> str | None:
+    """How often a party wants his price list; most have not said."""
+    return {1: "daily", 3: "monthly", 5: "weekly"}.get(number % 8)
+
+
 def _party(data: Data, name: str, **values: Any) -> Row:
     rng, number = data.rng, len(data.rows["parties"]) + 1
     company, consent = values["is_company"], rng.random() < 0.62
@@ -142,6 +147,7 @@ def _party(data: Data, name: str, **values: Any) -> Row:
         "city": rng.choice(words.CITIES),
         "payment_days": 0,
         "price_list_id": GENERAL,
+        "price_list_cadence": _cadence(number),
         "active": True,
         "changed_at": since,
         "is_customer": False,

@@ -105,7 +105,9 @@ class Program:
         """What became of the messages of a DAG's run, and which of those that it must send are missing."""
         self.wait(f"the messages of {run.mailing}", lambda: self._over(run.channels, self._sent(run)))
         rows = self._sent(run)
-        arrivals = [self._arrival(row, run.since, run.carries if row.channel == "email" else ()) for row in rows]
+        # Airflow may have made up for the day's run by itself, as it started.
+        since = min([run.since, *(row.created_at for row in rows)])
+        arrivals = [self._arrival(row, since, run.carries if row.channel == "email" else ()) for row in rows]
         return [*arrivals, *_unsent(run, rows)]
 
     def trial(self, mailing: str, address: str, since: datetime, carries: Sequence[str]) -> Arrival:
@@ -224,7 +226,8 @@ HEADS = ("mailing", "document", "recipient", "channel", "state", "seconds", "fil
 def table(arrivals: Sequence[Arrival], shown: Callable[[Path], str] = str, timed: Sequence[Arrival] = ()) -> str:
     """The arrivals as a table, and their seconds summed up; `shown` says how a file is named.
 
-    `timed` are those that came by the clock: their seconds count from the start of their DAG's run.
+    `timed` are those that came by the clock: their seconds count from the start of their DAG's run, or from when they
+    were made, where Airflow had begun by itself.
     """
     rows = [HEADS, *(_cells(arrival, shown) for arrival in (*arrivals, *timed))]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADS))]

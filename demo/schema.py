@@ -195,6 +195,7 @@ parties = _table(
     _need("city", String(60)),
     _need("payment_days", Integer),  # 0: pays or is paid at once
     Column("price_list_id", Integer, ForeignKey("price_lists.id")),
+    Column("price_list_cadence", String(10)),  # daily, weekly or monthly; nobody asked him, where it is NULL
     _need("active", Boolean),
     _need("changed_at", Moment, index=True),
 )

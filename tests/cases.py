@@ -12,6 +12,7 @@ from functools import cache
 from emailketing.model import Recipient
 from emailketing.render.formats import locale_for
 from emailketing.report import periods
+from emailketing.report.catalogue import Look, catalogue
 from emailketing.report.charts import Chart
 from emailketing.report.composing import Listing, Material, Voice, compose
 from emailketing.report.frame import Layout, table
@@ -34,7 +35,31 @@ def rendered(renderer, mailing, given, *, sheet=True):
     if "campaign" not in given:
         return renderer.render(mailing, variables(given, mailing, renderer), recipient, sheet=sheet)
     own = {"name": recipient.name, "why": given["why"], "leave": given["leave"], **given.get("own", {})}
-    return renderer.shared(mailing, given["campaign"], tuple(own), recipient.language).filled(own)
+    told = {name: counted(each) if name in ("items", "changed") else each for name, each in given["campaign"].items()}
+    if sheet and "sections" in given:
+        writer = renderer.formats(recipient.language)
+        told["report"] = paper(told, given["sections"], renderer.words(mailing, recipient.language), writer)
+    channel = "email" if "report" in told else ""
+    return renderer.shared(mailing, told, tuple(own), recipient.language, channel).filled(own)
+
+
+def counted(given):
+    """A campaign's items; `times` repeats them, counting in `{n}`."""
+    if isinstance(given, list):
+        return given
+    return [
+        {name: exactly(value, n) for name, value in each.items()}
+        for each in given["items"]
+        for n in range(1, given["times"] + 1)
+    ]
+
+
+def paper(told, sections, words, writer):
+    """The default listing of a campaign's items, with a section for each value of a column."""
+    moment = datetime.fromisoformat(f"{told['day']}T12:00:00+00:00")
+    when = words["paper_when"].format(day=writer.long_date(told["day"]))
+    title = Report(told["list_name"], when, moment, unit=words["paper_unit"], message=words["paper_message"])
+    return catalogue(told["items"], Look(lambda name: words.get(name, ""), sections), title)
 
 
 def variables(given, mailing, renderer):

@@ -1,8 +1,9 @@
-"""Price lists: each Monday every customer gets the list, the currency and the discounts that apply to him.
+"""Price lists: every customer gets the list, the currency and the discounts that apply to him, as often as he wants it.
 
-Rendered once for each list. What is new or changed since the last list that a customer was sent is marked. Clearing or
-repeating a run sends nothing twice; a backfill sends nothing unless it is triggered with the configuration
-`{"send": true}`.
+It runs each day: who chose daily gets it each time, weekly (or nothing) in the week's first run, monthly in the month's
+first. Rendered once for each list. What is new or changed since the last list that a customer was sent is
+marked. Clearing or repeating a run sends nothing twice; a backfill sends nothing unless it is triggered with the
+configuration `{"send": true}`.
 """
 
 from datetime import timedelta
@@ -13,7 +14,7 @@ from emailketing.tasks import mail_campaign
 
 with DAG(
     "price_list",
-    schedule="0 8 * * 1",
+    schedule="0 8 * * *",
     catchup=False,
     max_active_runs=1,
     doc_md=__doc__,
@@ -22,7 +23,7 @@ with DAG(
 ):
     mail_campaign(
         "price_list",
-        edition="weekly",
+        edition=("weekly", "daily", "monthly"),
         attach=["pdf", "xlsx"],
         sections="product_group",
         marks=("code", "price"),

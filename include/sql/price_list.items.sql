@@ -2,7 +2,8 @@
 --
 -- code tells products apart and price is what may change (marks=("code", "price") in the DAG). list_price and
 -- discount_pct are NULL where there is no discount. product_group is the heading on paper. picture is a file below
--- include/, or the picture's bytes; a file that is not there is left out.
+-- include/, or the picture's bytes: of the group, as here, it stands beside the heading, of the product beside its line.
+-- picture_alt says what it shows, if not the description. What is no picture, or not there, is left out.
 SELECT
     p.price_list_id                    AS content_group,
     g.name                             AS product_group,

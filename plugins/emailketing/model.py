@@ -138,17 +138,22 @@ class Mailing:
         return {Kind.NOTIFICATION: Lane.INSTANT, Kind.REPORT: Lane.REPORT}.get(self.kind, Lane.BULK)
 
 
+#: How often there may be a new edition of a campaign, and for how many days one is worth sending.
+EDITIONS = {"daily": 1, "weekly": 7, "monthly": 31, "once": None}
+
+
 @dataclass(frozen=True, slots=True)
 class Campaign(Mailing):
     """A mailing that advertises, an edition at a time: each person of its audience gets each edition once.
 
-    `edition` says how often there is a new one: daily, weekly, monthly or once. What the audience is told comes from
-    `<name>.items.sql` and is rendered once for each content_group, language and subject.
+    `edition` says how often there is a new one: daily, weekly, monthly or once; or it names several, of which each
+    person's row chooses. What the audience is told comes from `<name>.items.sql` and is rendered once for each
+    content_group, language and subject.
     """
 
     kind: Kind = Kind.CAMPAIGN
     on_unknown: OnUnknown = OnUnknown.NEVER
-    edition: str = "once"
+    edition: str | tuple[str, ...] = "once"
     attach: tuple[str, ...] = ()  # pdf, xlsx, csv
     variants: tuple[str, ...] = ()  # of the subject, each to an equal share of the audience
     coupon_days: int | None = None  # each person has a code of his own, valid for so long
@@ -156,6 +161,16 @@ class Campaign(Mailing):
     marks: tuple[str, str] | None = None  # columns of the items: what tells them apart, and what may change
     only_changed: bool = False  # tell what changed since the last edition that a person was sent, or nothing
     hide: tuple[str, ...] = ()  # columns of the items that files do not show
+
+    @property
+    def cadences(self) -> tuple[str, ...]:
+        """How often there may be a new edition for a person; the first holds for whoever chooses none."""
+        return (self.edition,) if isinstance(self.edition, str) else self.edition
+
+    def worth_s(self, cadence: str) -> float | None:
+        """For how many seconds an edition is worth sending: until the next one is due, if nothing else is declared."""
+        days = EDITIONS[cadence]
+        return self.expires_after_s if self.expires_after_s is not None or days is None else days * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)

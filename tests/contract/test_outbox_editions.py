@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 
@@ -30,12 +31,16 @@ def test_what_an_edition_told_first_stands(outbox):
     assert outbox.edition("other", "2026-W10", "1") is None
 
 
-def test_editions_are_named_the_newest_first_and_old_ones_forgotten(outbox):
-    for number in range(70):
-        outbox.keep_edition("price_list", f"day {number}", {"1": PRICES}, at(number))
+def test_editions_are_named_the_newest_first_and_of_old_ones_the_first_of_each_month_is_kept(outbox):
+    days = [NOW + timedelta(number) for number in range(0, 560, 4)]
+    for day in days:
+        outbox.keep_edition("price_list", f"{day:%Y-%m-%d}", {"1": PRICES}, day)
     names = outbox.editions("price_list")
-    assert names == [f"day {number}" for number in range(69, 9, -1)]
-    assert outbox.edition("price_list", "day 0", "1") is None
+    older = [f"{day:%Y-%m-%d}" for day in days[:-60]]
+    firsts = sorted({min(day for day in older if day[:7] == month) for month in {day[:7] for day in older}})
+    assert names == [f"{day:%Y-%m-%d}" for day in reversed(days[-60:])] + firsts[::-1][:12]
+    assert outbox.edition("price_list", older[1], "1") is None
+    assert outbox.edition("price_list", firsts[-1], "1") == PRICES
     assert outbox.editions("other") == []
 
 
@@ -43,10 +48,10 @@ def test_who_was_sent_an_edition_is_whose_message_went_or_will_go(outbox):
     states = (State.QUEUED, State.SUPPRESSED, State.UNADDRESSED)
     outbox.put([letter(f"W10:{state}", state=state) for state in states], {}, NOW)
     keys = {state: version_key("purchase_order", f"W10:{state}", "1") for state in states}
-    assert outbox.sent(keys.values()) == {keys[State.QUEUED]}
-    assert outbox.sent([]) == set()
+    assert outbox.sent(keys.values()) == {keys[State.QUEUED]: NOW}
+    assert outbox.sent([]) == {}
     many = [version_key("purchase_order", f"W10:{number}", "1") for number in range(250)]
-    assert outbox.sent([*many, keys[State.QUEUED]]) == {keys[State.QUEUED]}
+    assert outbox.sent([*many, keys[State.QUEUED]]) == {keys[State.QUEUED]: NOW}
 
 
 def test_a_coupon_is_taken_once_however_many_try(outbox):

@@ -59,6 +59,18 @@ def test_check_holds_campaigns_against_the_live_erp(desk):
     assert "does not say how to leave" in desk.run("check", "promotion", fails=True)
 
 
+def test_the_dry_run_shows_everybodys_edition_and_who_is_left_out(desk):
+    planned = choices(desk, "price_list")
+    assert {len(each["edition"]) for each in planned} == {len("2026-11"), len("2026-W48"), len("2026-11-30")}
+    desk.mend("sql/price_list.sql", "c.price_list_cadence  ", "COALESCE(c.price_list_cadence, 'weakly')")
+    told = desk.run("dry-run", "price_list", fails=True)
+    assert re.search(r"has the cadence 'weakly', which this campaign has not. Did you mean 'weekly'\?", told)
+    assert "gets it" in told, "all others are shown"
+    desk.mend("sql/price_list.sql", "AS cadence", "AS rhythm")
+    told = desk.run("check", "price_list", fails=True)  # there is no mail server
+    assert "gives no column 'cadence': everybody gets it weekly" in told
+
+
 def test_an_edition_goes_out_once_and_a_coupon_is_good_once(desk):
     planned = [each for each in choices(desk) if each["gets_it"]]
     told = desk.run("campaign", "promotion")

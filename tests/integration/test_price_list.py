@@ -129,7 +129,7 @@ def test_only_what_changed_writes_to_nobody_when_nothing_did(market):
     market.wait(days=7)
     second = market.advertise(only)
     assert second.states[State.QUEUED] == 0
-    assert second.skipped == {"nothing changed since 2026-W10": first.states[State.QUEUED]}
+    assert second.skipped == {"nothing changed since 2026-03-02": first.states[State.QUEUED]}
     market.wait(days=7)
     product = market.query("SELECT MIN(product_id) AS id FROM prices WHERE price_list_id = 4")[0]["id"]
     market.change("UPDATE prices SET price = price * 2 WHERE price_list_id = 4 AND product_id = :id", id=product)

@@ -28,7 +28,10 @@ def test_the_shipped_campaigns_are_declared():
     assert found.keys() == {"price_list", "promotion", "product_presentation"}
     for campaign in found.values():
         assert (campaign.kind, campaign.lane, campaign.on_unknown) == (Kind.CAMPAIGN, Lane.BULK, OnUnknown.NEVER)
-    assert found["price_list"].expires_after_s == 7 * 86_400
+    assert found["price_list"].cadences == ("weekly", "daily", "monthly")
+    assert [found["price_list"].worth_s(each) for each in ("daily", "weekly")] == [86_400, 7 * 86_400]
+    assert found["promotion"].worth_s("monthly") == 5 * 86_400
+    assert found["product_presentation"].worth_s("once") is None
     assert found["promotion"].coupon_days == 30
 
 
@@ -37,6 +40,10 @@ def test_the_shipped_campaigns_are_declared():
     [
         ('mail_campaign("promotions")', "no query 'promotions'.\n  Did you mean 'promotion'?"),
         ('mail_campaign("promotion", edition="montly")', "no edition 'montly'.\n  Did you mean 'monthly'?"),
+        ('mail_campaign("promotion", edition=("weekly", "dayly"))', "no edition 'dayly'.\n  Did you mean 'daily'?"),
+        ('mail_campaign("promotion", edition=["weekly", "weekly"])', "Name each once"),
+        ('mail_campaign("promotion", edition=())', "Name each once"),
+        ('mail_campaign("promotion", edition=["once", "weekly"])', "a campaign of its own"),
         ('mail_campaign("promotion", attach=["xls"])', "no kind of file 'xls'.\n  Did you mean 'xlsx'?"),
         ('mail_campaign("promotion", channels=["mail"])', "no channel 'mail'.\n  Did you mean 'email'?"),
         ('mail_campaign("promotion", subjects=["a"])', "Name at least two different ones"),
@@ -73,4 +80,11 @@ def at(text):
 )
 def test_a_run_of_the_past_sends_nothing_by_itself(edition, kind, moment, now, why):
     campaign = Campaign("promotion", edition=edition)
-    assert tasks.stale(campaign, kind, at(moment), ZONE, at(now)) == why
+    assert tasks.stale(campaign, kind, at(moment), ZONE, at(now)) == ({edition: why} if why else {})
+
+
+def test_a_late_run_is_still_for_those_whose_edition_is_not_over():
+    campaign = Campaign("price_list", edition=("weekly", "daily", "monthly"))
+    late = tasks.stale(campaign, "scheduled", at("2026-11-30 11:00"), ZONE, at("2026-12-01 20:00"))
+    assert late == {"daily": "the edition 2026-11-30 is over", "monthly": "the edition 2026-11 is over"}
+    assert tasks.stale(campaign, "backfill", at("2026-11-30 11:00"), ZONE).keys() == {"weekly", "daily", "monthly"}

@@ -50,15 +50,18 @@ def show_plan(name: str, day: datetime | None, limit: int, seeds: Sequence[str],
 def _print_plan(chosen: Campaign, choices: Iterator[road.Choice], limit: int) -> None:
     counts: Counter[tuple[str, str]] = Counter()
     shown: list[list[str]] = []
-    for choice in choices:
-        stands = "gets it" if choice.gets_it else "left alone" if choice.skipped else choice.envelope.state.value
-        counts[stands, _without_names(choice.why_not)] += 1
-        if len(shown) < limit:
-            recipient = choice.envelope.recipient
-            why = choice.why_not or choice.envelope.because
-            person = choice.envelope.document.partition(":")[2]
-            shown.append([person, recipient.name, recipient.address, choice.group, choice.variant, stands, why])
-    table(["document", "name", "address", "group", "subject", "stands", "why"], shown)
+    left_out: AuthoringError | None = None
+    try:
+        for choice in choices:
+            stands = "gets it" if choice.gets_it else "left alone" if choice.skipped else choice.envelope.state.value
+            counts[stands, _without_names(choice.why_not)] += 1
+            if len(shown) < limit:
+                shown.append(_line(choice, stands))
+    except AuthoringError as error:  # of some rows; all others are shown first
+        if not counts:
+            raise
+        left_out = error
+    table(["document", "name", "address", "group", "edition", "subject", "stands", "why"], shown)
     people = sum(counts.values())
     if people > limit:
         click.echo(f"… and {people - limit} more; --json gives all, --limit more")
@@ -67,6 +70,14 @@ def _print_plan(chosen: Campaign, choices: Iterator[road.Choice], limit: int) ->
     if off:
         click.echo(f"{NOTE} {off}: nobody gets it")
     table(["people", "stands", "why"], [[str(n), stands, why] for (stands, why), n in counts.most_common()])
+    if left_out:
+        raise left_out
+
+
+def _line(choice: road.Choice, stands: str) -> list[str]:
+    recipient, why = choice.envelope.recipient, choice.why_not or choice.envelope.because
+    about = [choice.group, choice.edition, choice.variant]
+    return [choice.person, recipient.name, recipient.address, *about, stands, why]
 
 
 def _without_names(why: str) -> str:
@@ -100,8 +111,8 @@ def _send_seed(chosen: Campaign, sample: road.Sample, address: str) -> None:
 def _plain(choice: road.Choice) -> dict[str, Any]:
     envelope = choice.envelope
     return {
-        "document": envelope.document.partition(":")[2],
-        "edition": envelope.document.partition(":")[0],
+        "document": choice.person,
+        "edition": choice.edition,
         "channel": envelope.channel,
         "name": envelope.recipient.name,
         "address": envelope.recipient.address,
@@ -223,11 +234,22 @@ def checked(mailing: Campaign) -> str:
         raise problems[0] if len(problems) == 1 else AuthoringError("\n".join(map(str, problems)))
     choices = list(road.plan(campaigner, mailing, moment))
     warnings = {finding.what for each in road.samples(campaigner, mailing, moment) for finding in _warned(each)}
+    warnings |= _unchosen(campaigner, mailing)
     told = "".join(f"\n  {NOTE} {warning}" for warning in sorted(warnings))
     count = sum(choice.gets_it for choice in choices)
     off = campaigner.audience.now().off(mailing.name)
     stands = f"{off}: nobody is told; " if off else ""
     return f"{stands}queries and templates hold against the ERP; {count} of {len(choices)} would get it now{told}"
+
+
+def _unchosen(campaigner: road.Campaigner, mailing: Campaign) -> set[str]:
+    """That nobody can choose a cadence, where several are declared."""
+    with campaigner.erp.reading() as reader:
+        columns = reader.audience(mailing.name)
+    if len(mailing.cadences) == 1 or "cadence" in columns:
+        return set()
+    everybody = f"the query gives no column 'cadence': everybody gets it {mailing.cadences[0]}"
+    return {f"{everybody}. {nearest('cadence', columns)}".strip()}
 
 
 def _warned(sample: road.Sample) -> list[Finding]:

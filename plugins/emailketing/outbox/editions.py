@@ -1,4 +1,4 @@
-"""Editions of campaigns: what each told a group, who was sent it, and which coupons have been used."""
+"""Editions of campaigns: what each told a group, who was sent which, and which coupons have been used."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from emailketing.outbox.schema import coupon, edition, message
 #: A message in one of these states was sent, may have been, or will be.
 _SENT = (State.QUEUED, State.SENDING, State.ACCEPTED, State.UNKNOWN)
 
-_KEPT = 60  # editions of a mailing: a year of weeks, two months of days
+_KEPT = 60  # of a mailing: two months of days, a year of weeks
+_MONTHS = 12  # of what is older, the first of each month: whoever is written to once a month missed some
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +50,28 @@ def keep(
         for group, snapshot in sorted(snapshots.items())
     ]
     connection.execute(_insert_new(connection.dialect.name, edition), rows)
-    if old := names(connection, mailing)[_KEPT:]:
+    if old := _too_old(connection, mailing):
         connection.execute(sa.delete(edition).where(edition.c.mailing == mailing, edition.c.edition.in_(old)))
 
 
 def names(connection: sa.Connection, mailing: str) -> list[str]:
     """The editions of a mailing of which something is kept, the newest first."""
-    newest = sa.func.max(edition.c.at)
-    mine = sa.select(edition.c.edition).where(edition.c.mailing == identity("mailing", mailing))
-    return list(connection.execute(mine.group_by(edition.c.edition).order_by(newest.desc())).scalars())
+    return [name for name, _ in _dated(connection, mailing)]
+
+
+def _dated(connection: sa.Connection, mailing: str) -> list[tuple[str, datetime]]:
+    newest = sa.func.max(edition.c.at, type_=edition.c.at.type)
+    mine = sa.select(edition.c.edition, newest).where(edition.c.mailing == identity("mailing", mailing))
+    rows = connection.execute(mine.group_by(edition.c.edition).order_by(newest.desc()))
+    return [(name, at) for name, at in rows]
+
+
+def _too_old(connection: sa.Connection, mailing: str) -> list[str]:
+    """The editions that nobody is compared with any more."""
+    older = _dated(connection, mailing)[_KEPT:]
+    firsts = {(at.year, at.month): name for name, at in older}  # the oldest of a month comes last, and stands
+    kept = set(list(firsts.values())[:_MONTHS])
+    return [name for name, _ in older if name not in kept]
 
 
 def told(connection: sa.Connection, mailing: str, name: str, group: str) -> dict[str, str] | None:
@@ -71,13 +85,17 @@ def told(connection: sa.Connection, mailing: str, name: str, group: str) -> dict
     return None if deflated is None else json.loads(zlib.decompress(deflated))
 
 
-def sent(connection: sa.Connection, versions: Iterable[str]) -> set[str]:
-    """Those of `versions` (see `model.version_key`) of which a message was sent, may have been, or will be."""
-    found = set[str]()
+def sent(connection: sa.Connection, versions: Iterable[str]) -> dict[str, datetime]:
+    """Those of `versions` (see `model.version_key`) of which a message was sent, may have been, or will be.
+
+    Each with the time of which the last of its messages tells.
+    """
+    found: dict[str, datetime] = {}
     states = [state.value for state in _SENT]
     for bounds, where in in_ranges(versions):
-        keys = connection.execute(sa.select(message.c.key).where(where, message.c.state.in_(states)), bounds)
-        found.update(version_of(key) for key in keys.scalars())
+        rows = sa.select(message.c.key, message.c.event_at).where(where, message.c.state.in_(states))
+        for key, at in connection.execute(rows.order_by(message.c.event_at), bounds):
+            found[version_of(key)] = at
     return found
 
 

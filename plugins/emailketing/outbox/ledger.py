@@ -362,10 +362,13 @@ class Outbox:
         """What an edition told a group; None where nothing is kept."""
         return self._database.read(partial(editions.told, mailing=mailing, name=edition, group=group))
 
-    def sent(self, versions: Iterable[str]) -> set[str]:
-        """Those of `versions` (see `model.version_key`) that were sent to somebody, may have been, or will be."""
+    def sent(self, versions: Iterable[str]) -> dict[str, datetime]:
+        """Those of `versions` (see `model.version_key`) that were sent to somebody, may have been, or will be.
+
+        Each with the time of which the last of its messages tells.
+        """
         versions = list(versions)
-        return self._database.read(partial(editions.sent, versions=versions)) if versions else set()
+        return self._database.read(partial(editions.sent, versions=versions)) if versions else {}
 
     def documents(self, mailing: str) -> list[tuple[int, str]]:
         """All documents of a mailing, with the ids of their messages."""

@@ -25,6 +25,9 @@ PLAIN = "white-space: pre; font-kerning: none; font-variant-ligatures: none; fon
 
 _PX_PER_MM = 96 / 25.4
 
+#: Room for the pictures of rows, as _report/sheet.css has it.
+PICTURE_MM = 12
+
 
 class Head(Protocol):
     """What a listing asks of a column's head: `width` in per cent of the page's, `right` for numbers."""
@@ -79,7 +82,10 @@ class Ruler:
 
 
 class Listing:
-    """Sets rows as lines of text between margins that are `width_mm` apart; cells stand `gap_mm` apart."""
+    """Sets rows as lines of text between margins that are `width_mm` apart; cells stand `gap_mm` apart.
+
+    Rows with pictures begin `PICTURE_MM` further to the right.
+    """
 
     def __init__(self, ruler: Ruler, width_mm: float, gap_mm: float) -> None:
         self._ruler, self._width, self._gap = ruler, width_mm * _PX_PER_MM, gap_mm * _PX_PER_MM
@@ -88,15 +94,17 @@ class Listing:
         """The lines of a section of a report, each with its one line of text, or '' where it has to be boxes."""
         lines = list(section.lines())
         self._ruler.learn(text for line in lines for text in line.texts)
+        width = self._width - (PICTURE_MM * _PX_PER_MM if section.pictured else 0)
         for line in lines:
-            yield line, "" if line.style != "row" or line.level else self.run(section.heads, line.texts)
+            yield line, "" if line.style != "row" or line.level else self.run(section.heads, line.texts, width)
 
-    def run(self, heads: Sequence[Head], texts: Sequence[str]) -> str:
-        """Some cells as one line; '' where they cannot be."""
+    def run(self, heads: Sequence[Head], texts: Sequence[str], width: float = 0) -> str:
+        """Some cells as one line, of all the width if no other is given; '' where they cannot be."""
         line, at, column = "", 0.0, 0.0
+        width = width or self._width
         for place, (head, text) in enumerate(zip(heads, texts, strict=True)):
             start = column + (self._gap if place else 0)
-            column += head.width / 100 * self._width
+            column += head.width / 100 * width
             wide = self._ruler.width(text)
             if wide is None or start + wide > column + 0.1:
                 return ""

@@ -16,10 +16,13 @@ from inscriptis.model.config import ParserConfig
 
 from emailketing.errors import TemplateError
 from emailketing.model import Attachment
-from emailketing.render.photos import PICTURES_LIMIT, scaled
+from emailketing.render.photos import PICTURES_LIMIT, SHEET_LIMIT, printed, scaled
 
 #: What mail clients show. SVG is not among it.
 MAIL_PICTURES = frozenset({"image/png", "image/jpeg", "image/gif"})
+
+
+_LEAST = 40  # pixels, to see whether a picture can be shown at all
 
 
 @cache
@@ -78,6 +81,10 @@ class Pictures:
     def __init__(self, include: Path) -> None:
         self._include = include
         self._held: dict[str, Attachment] = {}
+        self._small: dict[tuple[str | bytes, int], str] = {}
+        self._weight = 0
+        #: What `thumbnail` left out, and why.
+        self.left_out: list[str] = []
 
     def held(self) -> tuple[Attachment, ...]:
         """The pictures, in the order in which they were first asked for."""
@@ -120,12 +127,35 @@ class Pictures:
         """`photo()` of sheets."""
         return self.sheet(scaled(self._taken(source), width))
 
+    def thumbnail(self, source: str | bytes, width: int) -> str:
+        """`thumbnail()` of sheets: as `photo()`; '' where it cannot be shown, because a list goes out without it.
+
+        So does what comes last, where all pictures together would be too heavy.
+        """
+        if (source, width) not in self._small:
+            self._small[source, width] = self._thumbnail(source, width)
+        return self._small[source, width]
+
+    def _thumbnail(self, source: str | bytes, width: int) -> str:
+        if self._weight > SHEET_LIMIT:
+            self.left_out.append(f"all pictures weigh more than {SHEET_LIMIT:,} bytes")
+            return ""
+        try:
+            picture = printed(self._taken(source), width)
+        except (TemplateError, OSError, ValueError) as error:  # no such file, no picture, a name that is none
+            self.left_out.append(str(error.args[0]) if isinstance(error, TemplateError) else str(error))
+            return ""
+        self._weight += 0 if picture.sha256 in self._held else len(picture.data)
+        return self.sheet(picture)
+
     def there(self, source: Any) -> bool:
-        """`has_picture()`: whether there is such a file below include/, or bytes of the ERP."""
-        if isinstance(source, str):
-            path = (self._include.resolve() / source).resolve()
-            return bool(source) and path.is_relative_to(self._include.resolve()) and path.is_file()
-        return bool(source)
+        """`has_picture()`: whether there is such a file below include/, or bytes of the ERP, that can be shown."""
+        if not source:
+            return False
+        try:
+            return bool(scaled(self._taken(source), _LEAST))
+        except (TemplateError, OSError, ValueError):  # outside, not there, no picture, or a name that no file can have
+            return False
 
     def _taken(self, source: str | bytes | Attachment) -> Attachment:
         if isinstance(source, Attachment):

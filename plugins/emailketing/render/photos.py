@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -20,13 +21,21 @@ SHARPNESS = 2
 PICTURE_LIMIT = 120_000
 PICTURES_LIMIT = 600_000
 
+#: The most bytes of all pictures of one sheet: a PDF that is mailed should stay well below five megabytes.
+SHEET_LIMIT = 1_000_000
+
 #: What may come from the ERP or lie below include/.
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
 
+_JPEG = b"\xff\xd8\xff"  # with which every file of it begins
+
+_CLEAR = 3  # what a drawing may weigh more, because JPEG smears its lines
+
 _QUALITIES = (82, 72, 60, 48, 36)
-_REMEMBERED = 64
+_REMEMBERED, _REMEMBERED_SMALL = 64, 2048
 
 _made: OrderedDict[tuple[str, int], Attachment] = OrderedDict()
+_printed: OrderedDict[tuple[str, int], Attachment] = OrderedDict()
 
 
 def scaled(picture: Attachment, width: int) -> Attachment:
@@ -34,16 +43,50 @@ def scaled(picture: Attachment, width: int) -> Attachment:
 
     Raises TemplateError for what is no picture. The last ones are remembered.
     """
-    key = picture.sha256, width
-    if key not in _made:
-        _made[key] = _scaled(picture, width)
-    _made.move_to_end(key)
-    while len(_made) > _REMEMBERED:
-        _made.popitem(last=False)
-    return _made[key]
+    return _remembered(_made, _REMEMBERED, _scaled, (picture, width))
+
+
+def printed(picture: Attachment, width: int) -> Attachment:
+    """The picture as it is printed `width` pixels wide on white paper: photographs as JPEG, drawings as PNG.
+
+    Raises TemplateError for what is no picture. The last ones are remembered.
+    """
+    return _remembered(_printed, _REMEMBERED_SMALL, _on_paper, (picture, width))
+
+
+def _remembered(
+    made: OrderedDict[tuple[str, int], Attachment],
+    most: int,
+    make: Callable[[Attachment, int], Attachment],
+    given: tuple[Attachment, int],
+) -> Attachment:
+    key = given[0].sha256, given[1]
+    if key not in made:
+        made[key] = make(*given)
+    made.move_to_end(key)
+    while len(made) > most:
+        made.popitem(last=False)
+    return made[key]
 
 
 def _scaled(picture: Attachment, width: int) -> Attachment:
+    shown = _shown(picture, width)
+    if shown.mode == "RGBA" and len(data := _png(shown)) <= PICTURE_LIMIT:
+        return _named(picture, "png", data)
+    return _named(picture, "jpg", _jpeg(_on_white(shown)))
+
+
+def _on_paper(picture: Attachment, width: int) -> Attachment:
+    shown = _on_white(_shown(picture, width))
+    jpeg = _jpeg(shown)
+    if picture.data.startswith(_JPEG):
+        return _named(picture, "jpg", jpeg)
+    png = _png(shown)
+    return _named(picture, "png", png) if len(png) <= _CLEAR * len(jpeg) else _named(picture, "jpg", jpeg)
+
+
+def _shown(picture: Attachment, width: int) -> Image:
+    """The picture in the dots in which it is shown. Raises TemplateError for what is none."""
     from PIL import Image  # a tenth of a second, for who shows photographs
 
     try:
@@ -57,13 +100,17 @@ def _scaled(picture: Attachment, width: int) -> Attachment:
             hint=f"Use {', '.join(_FORMATS)}.",
         ) from None
     shown.thumbnail((width * SHARPNESS, width * SHARPNESS * 2), Image.Resampling.LANCZOS)
-    if shown.mode == "RGBA" and len(data := _png(shown)) <= PICTURE_LIMIT:
-        return _named(picture, "png", data)
-    if shown.mode == "RGBA":
-        paper = Image.new("RGB", shown.size, "white")
-        paper.paste(shown, mask=shown.getchannel("A"))
-        shown = paper
-    return _named(picture, "jpg", _jpeg(shown))
+    return shown
+
+
+def _on_white(image: Image) -> Image:
+    from PIL import Image
+
+    if image.mode != "RGBA":
+        return image
+    paper = Image.new("RGB", image.size, "white")
+    paper.paste(image, mask=image.getchannel("A"))
+    return paper
 
 
 def _transparent(image: Image) -> bool:

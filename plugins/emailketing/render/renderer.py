@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -24,6 +25,8 @@ from emailketing.render.personal import Places, Shared, deferring
 
 if TYPE_CHECKING:
     from emailketing.render.printing import Printer
+
+log = logging.getLogger(__name__)
 
 #: Gmail cuts a mail's HTML at about 102 KB, and what follows is not read.
 HTML_LIMIT = 100_000
@@ -237,9 +240,13 @@ class Renderer:
             "picture": pictures.sheet,
             "photo": pictures.sheet_photo,
             "has_picture": pictures.there,
+            "thumbnail": pictures.thumbnail,
         }
         more["listing"] = self._listing
         html = self._part(job, "sheet", **more)
+        if pictures.left_out:
+            count, first = len(pictures.left_out), one_line(pictures.left_out[0])
+            log.warning("%s: the sheet goes without %d pictures: %s", job.folder.mailing, count, first[:300])
         if not html:
             return ()
         try:

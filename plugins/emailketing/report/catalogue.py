@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emailketing.errors import DeclarationError, nearest
+from emailketing.hostile import one_line
 from emailketing.model import document_text
 from emailketing.report.frame import Layout, inferred, split, table
 from emailketing.report.kinds import Kind, Money, Unreadable, exact
-from emailketing.report.report import Report, Section
+from emailketing.report.report import Picture, Report, Section
 
 Item = Mapping[str, Any]
 
@@ -68,17 +69,51 @@ class Look:
 
 
 def catalogue(items: Sequence[Item], look: Look, title: Report) -> Report:
-    """The report with a section for each value of the column `look.sections`, or with one for all."""
+    """The report with a section for each value of the column `look.sections`, or with one for all.
+
+    Items have a picture by their column `picture`. One that all items of a section share stands beside its heading.
+    """
     shown = _shown(items, look)
     layout = _layout(shown, look, look.sections)
-    parts = split(shown, look.sections) if shown and look.sections else {"": shown}
-    return _with(title, [Section(str(name), table(rows, layout)) for name, rows in parts.items()])
+    parted = bool(shown and look.sections)
+    parts = split(shown, look.sections) if parted else {"": shown}
+    pictures = _pictures(split(items, look.sections) if parted else {"": items})
+    return _with(title, [Section(str(name), table(rows, layout), **pictures[name]) for name, rows in parts.items()])
 
 
 def whole(items: Sequence[Item], look: Look, title: Report) -> Report:
     """The same in one table, for files that are sorted and filtered."""
     shown = _shown(items, look)
     return _with(title, [Section(title.what, table(shown, _layout(shown, look)))])
+
+
+def _pictures(parts: Mapping[Any, Sequence[Item]]) -> dict[Any, dict[str, Any]]:
+    """The pictures of each section, beside its heading or beside its rows.
+
+    Where one section has them beside its rows, the rows of all begin as far to the right.
+    """
+    found = {name: [_picture(item) for item in items] for name, items in parts.items()}
+    different = {name: {each.source for each in some if each} for name, some in found.items()}
+    own = any(len(sources) > (1 if name else 0) for name, sources in different.items())
+    placed: dict[Any, dict[str, Any]] = {}
+    for name, some in found.items():
+        shared = len(different[name]) == 1 and (len(some) > 1 or not own) and bool(name)
+        first = next((each for each in some if each), None)
+        rows = (None,) * len(some) if shared else tuple(some)
+        placed[name] = {
+            "picture": Picture(first.source, str(name)) if shared and first else None,
+            "pictures": rows if own else (),
+        }
+    return placed
+
+
+def _picture(item: Item) -> Picture | None:
+    source = item.get("picture")
+    if isinstance(source, memoryview | bytearray):
+        source = bytes(source)
+    if not source or not isinstance(source, str | bytes):
+        return None
+    return Picture(source, one_line(item.get("picture_alt") or item.get("description") or ""))
 
 
 def _with(title: Report, sections: Sequence[Section]) -> Report:

@@ -27,8 +27,8 @@ MOST_FIGURES = 6
 #: A column of texts as short as this without a space is one of codes.
 _LONGEST_CODE = 14
 
-#: A page's width in letters, and the least of it that a column of words needs.
-_PAGE, _NARROWEST = 114.0, 24.0
+#: A page's width in letters, what pictures beside the rows leave of it, and the least that a column of words needs.
+_PAGE, _BESIDE_PICTURES, _NARROWEST = 114.0, 106.0, 24.0
 
 #: So many amounts side by side are there to be compared, and may be told in thousands; fewer may be looked up.
 _COMPARED = 4
@@ -56,14 +56,28 @@ class Figure:
     trend: tuple[Exact | None, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of goods: a file below include/ or the picture's bytes, and what it shows; '' what its line is."""
+
+    source: str | bytes
+    alt: str = ""
+
+
 @dataclass(frozen=True)
 class Section:
-    """A table with its title, the chart above it and a note below it."""
+    """A table with its title, the chart above it and a note below it.
+
+    `picture` stands beside the title; `pictures` beside the rows, one or None for each line of the table, or there are
+    none at all. Only paper shows them.
+    """
 
     title: str
     table: Table
     chart: Plot | None = None
     note: str = ""
+    picture: Picture | None = None
+    pictures: tuple[Picture | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -165,6 +179,7 @@ class LineText:
     details: tuple[DetailText, ...]
     amount: str
     moods: tuple[Mood | None, ...] = ()
+    picture: Picture | None = None
 
     @property
     def detail(self) -> str:
@@ -204,8 +219,11 @@ class Written:
 
     @cached_property
     def sections(self) -> list[SectionText]:
-        """The sections."""
-        return [SectionText(section, self.writer) for section in self.report.sections]
+        """The sections; those of the same columns have them at the same places."""
+        found = [SectionText(section, self.writer) for section in self.report.sections]
+        for each in found:
+            each.alike = tuple(other for other in found if other.table.columns == each.table.columns)
+        return found
 
     def _figure(self, figure: Figure) -> FigureText:
         scale = Scale.short(figure.value, figure.kind)
@@ -246,6 +264,10 @@ class SectionText:
         self._words = words(writer.locale)
         self.title, self.note = _clean(section.title), _clean(section.note)
         self.chart: Drawing | None = section.chart.written(writer) if section.chart else None
+        self.picture, self.pictured = section.picture, bool(section.pictures)
+        #: The sections whose columns stand at the same places.
+        self.alike: tuple[SectionText, ...] = (self,)
+        self._page = _BESIDE_PICTURES if self.pictured else _PAGE
         self.count = len(section.table.rows())
         self._groups = [section.table.index(name) for name in section.table.group_by]
         #: The place of the column that says what a line is.
@@ -286,7 +308,7 @@ class SectionText:
     def paper(self) -> SectionText:
         """The section for a page: where many amounts do not fit beside one another, in thousands or millions."""
         amounts = [column for column in self.table.columns if isinstance(column.kind, Money) and column.kind.sums]
-        if len(amounts) < _COMPARED or self._least() <= _PAGE:
+        if len(amounts) < _COMPARED or self._least() <= self._page:
             return self
         every = [value for column in amounts for value in self.table.values(column.name)]
         scale = Scale.compared(every, amounts[0].kind)
@@ -297,8 +319,10 @@ class SectionText:
         """All lines, for paper; a group's value is not repeated down its column."""
         above: tuple[object, ...] = ()
         others = self.table.others()
-        for line in self.table.lines[: len(self.table.lines) - len(others)]:
-            yield self._written(line, above)
+        pictures = self._section.pictures or (None,) * len(self.table.lines)
+        for line, picture in zip(self.table.lines[: len(self.table.lines) - len(others)], pictures, strict=False):
+            written = self._written(line, above)
+            yield replace(written, picture=picture) if picture else written
             above = self._group_of(line)
         if others:
             yield self._others(others)
@@ -426,10 +450,12 @@ class SectionText:
 
     def _widths(self) -> list[float]:
         """The part of a page's width that each column needs; words give way to numbers, which never break."""
-        pairs = list(zip(self._needs, self._breaking, strict=True))
+        needed = [max(needs) for needs in zip(*(each._needs for each in self.alike), strict=True)]
+        breaking = [any(breaks) for breaks in zip(*(each._breaking for each in self.alike), strict=True)]
+        pairs = list(zip(needed, breaking, strict=True))
         fixed = sum(need for need, breaks in pairs if not breaks)
         rest = sum(need for need, breaks in pairs if breaks)
-        given = min(1.0, max(_PAGE - fixed, 0.0) / rest) if rest else 1.0
+        given = min(1.0, max(self._page - fixed, 0.0) / rest) if rest else 1.0
         needs = [max(need * given, min(need, _NARROWEST / 2)) if breaks else need for need, breaks in pairs]
         return [round(100 * need / sum(needs), 2) for need in needs]
 

@@ -8,7 +8,7 @@ what is decided depends on nothing that changes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -46,13 +46,14 @@ log = logging.getLogger(__name__)
 _PUT_AT_ONCE = 200  # frozen messages in hand
 
 
-def advertise(campaigner: Campaigner, campaign: Campaign, moment: datetime) -> Advertised:
+def advertise(campaigner: Campaigner, campaign: Campaign, moment: datetime, over: Collection[str] = ()) -> Advertised:
     """Put the edition of this moment into the outbox: a message for everybody of the audience who has it not yet.
 
+    People of the cadences in `over` are left alone, because their edition is over.
     Raises ErpError, OutboxError (repeat it), SqlError (the author must mend the query). A group whose template fails
     gets nothing and is told among the problems; when it is mended, another run goes on.
     """
-    with Edition(campaigner, campaign, moment) as edition:
+    with Edition(campaigner, campaign, moment, over) as edition:
         press = _Press(edition, counts=True)
         if not edition.done.off:
             for rows in edition.rows():
@@ -94,7 +95,7 @@ def samples(
     with Edition(campaigner, campaign, moment) as edition:
         for rows in edition.rows():
             for choice in edition.choices(rows):
-                if person and edition.person(choice) != person:
+                if person and choice.person != person:
                     continue
                 key = edition.content_key(choice)
                 better = key not in found or (choice.gets_it and not found[key].gets_it)
@@ -192,7 +193,7 @@ class _Press:
             raise
         except Exception as error:  # a library stumbles over this person; the others must not wait for its mending
             log.exception("message %s cannot be rendered", masked_key(choice.envelope.key))
-            self._edition.done.tell(self._stumbled(f"document {self._edition.person(choice)!r}", error))
+            self._edition.done.tell(self._stumbled(f"document {choice.person!r}", error))
         return []
 
     def _render(self, choice: Choice) -> Shared | None:
@@ -251,7 +252,8 @@ class _Press:
             "changed": told.changed,
             "gone": len(told.gone),
             "base": choice.base,
-            "edition": self._edition.id,
+            "edition": choice.edition,
+            "cadence": choice.cadence,
             "day": self._edition.day,
             "variant": choice.variant,
         }
@@ -344,7 +346,7 @@ class _Press:
         try:
             return replace(shared.filled(values), way_out=way, seen=values.get(SEEN, ""))
         except TemplateError as error:
-            raise TemplateError(f"{error} (document {self._edition.person(choice)!r})") from None
+            raise TemplateError(f"{error} (document {choice.person!r})") from None
 
     def _seeds(self, choice: Choice, shared: Shared) -> list[Message]:
         """Copies of a rendering to the company's own people, as this choice's person would get it."""
@@ -352,7 +354,7 @@ class _Press:
         if key in self._seeded or choice.envelope.channel != "email":
             return []
         self._seeded.add(key)
-        document = ":".join([self._edition.id, "seed", choice.group[:40], *key[1:3]])
+        document = ":".join([choice.edition, "seed", choice.group[:40], *key[1:3]])
         envelope = replace(choice.envelope, document=document, kind=Kind.REPORT, because="seed list")
         copies = [
             replace(choice, envelope=replace(envelope, recipient=Recipient(each, language=envelope.recipient.language)))
@@ -383,7 +385,9 @@ class _Press:
         new = self._edition.stock.held() - self._snapshots
         kept = {group: snapshot(self._edition.stock.items(group), self._campaign.marks) for group in new}
         if kept:
-            self._campaigner.outbox.keep_edition(self._campaign.name, self._edition.id, kept, self._edition.now)
+            # By the day, because latecomers of a week or month are told other prices than those who were first.
+            day = self._edition.day.isoformat()
+            self._campaigner.outbox.keep_edition(self._campaign.name, day, kept, self._edition.now)
         self._snapshots |= new
 
 

@@ -7,7 +7,7 @@ the same.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -19,28 +19,26 @@ from emailketing import events
 from emailketing.audience import Audience, Door, Judgement, Meter, addressed_by_row, consent_said
 from emailketing.channels import Channel
 from emailketing.erp import GROUP, Erp, Reader, Row
+from emailketing.errors import nearest
 from emailketing.hostile import cleaned, one_line
-from emailketing.model import (
-    Campaign,
-    Envelope,
-    Recipient,
-    Sender,
-    State,
-    document_text,
-    version_key,
-)
+from emailketing.model import Campaign, Envelope, Recipient, Sender, State, document_text
 from emailketing.outbox import Outbox
 from emailketing.render import Renderer
 from emailketing.report.catalogue import Compared, compared
 from emailketing.road.clock import Clock, utc_now
 from emailketing.road.consenting import judge
-from emailketing.road.editions import begins, edition_of, variant_of
+from emailketing.road.earlier import Earlier
+from emailketing.road.editions import edition_of, variant_of
 
 T = TypeVar("T")
 
 IN_HAND = 8  # renderings and what they need: people of a group follow one another, so more would only take memory
 
+#: The column that says how often a person is written to.
+CADENCE = "cadence"
+
 _ROWS_AT_ONCE = 500  # people in hand
+_PERIODS = {"daily": "on that day", "weekly": "in that week", "monthly": "in that month"}
 _AGAIN = "another row of the audience has the same address and is told the same"
 _LONGEST = 120  # signs of an edition and a person's document, which are a document together
 
@@ -69,19 +67,30 @@ class Campaigner:
 
 @dataclass(frozen=True)
 class Choice:
-    """What an edition means for one person by one channel: his envelope says whether he gets it, or why not.
+    """What a run means for one person by one channel: his envelope says whether he gets it, or why not.
 
-    `base` is the edition that he was sent last, with which what he is told is compared; '' where there was none.
+    `base` is the day on which he was told last, with which what he is told is compared; '' where there was none.
     `skipped` says why nothing is done at all: he has this edition, or there is nothing to tell him.
     """
 
     envelope: Envelope
     row: Row
     group: str
+    cadence: str
     variant: str = ""
     base: str = ""
     skipped: str = ""
     reason: str = ""  # why he may be written to, in words
+
+    @property
+    def edition(self) -> str:
+        """The edition that his cadence has on this day."""
+        return self.envelope.document.partition(":")[0]
+
+    @property
+    def person(self) -> str:
+        """The person's document, as the audience's query gives it."""
+        return self.envelope.document.partition(":")[2]
 
     @property
     def gets_it(self) -> bool:
@@ -96,7 +105,10 @@ class Choice:
 
 @dataclass
 class Advertised:
-    """What one run of a campaign found and did; `states` counts the messages that are new in the outbox."""
+    """What one run of a campaign found and did; `states` counts the messages that are new in the outbox.
+
+    `edition` names the editions of the day, one of each cadence.
+    """
 
     mailing: str
     edition: str = ""
@@ -173,7 +185,7 @@ class Stock:
         return next(iter(self._groups[group]), {})
 
     def compared(self, group: str, base: str) -> Compared:
-        """A group's items against what the edition `base` told it."""
+        """A group's items against what it was told on the day `base`."""
         return self._compared.get((group, base), lambda: self._against(group, base))
 
     def _against(self, group: str, base: str) -> Compared:
@@ -182,17 +194,25 @@ class Stock:
 
 
 class Edition:
-    """One run over the audience."""
+    """One run over the audience: the edition that a day has for each cadence.
 
-    def __init__(self, campaigner: Campaigner, campaign: Campaign, moment: datetime) -> None:
+    People of the cadences in `over` are left alone, because their edition is.
+    """
+
+    def __init__(
+        self, campaigner: Campaigner, campaign: Campaign, moment: datetime, over: Collection[str] = ()
+    ) -> None:
         self.campaigner = replace(campaigner, audience=campaigner.audience.now())
         self.campaign = replace(campaign, channels=self.campaigner.audience.settled(campaign).channels)
         self.moment, self.now = moment, campaigner.clock()
         self.day = moment.astimezone(campaigner.zone).date()
-        self.id = edition_of(campaign.edition, self.day)
-        self.done = Advertised(campaign.name, self.id, self.campaigner.audience.off(campaign.name))
+        self.ids = {cadence: edition_of(cadence, self.day) for cadence in campaign.cadences}
+        off = self.campaigner.audience.off(campaign.name)
+        self.done = Advertised(campaign.name, ", ".join(self.ids.values()), off)
+        self._over = frozenset(over)
+        self._worth_s = {name: campaign.worth_s(cadence) for cadence, name in self.ids.items()}
         self._seen, self._keys = set[int](), set[int]()
-        self._before = self._earlier()
+        self._earlier = Earlier(campaigner.outbox, campaign, self.day, campaigner.zone)
 
     def __enter__(self) -> Edition:
         # Audience and items are read side by side, each by a line of its own: MariaDB cannot do both on one.
@@ -215,24 +235,27 @@ class Edition:
                 yield rows
 
     def choices(self, rows: Sequence[Row]) -> list[Choice]:
-        """What the edition means for these people."""
+        """What the run means for these people."""
         meant = [choice for row in rows for choice in self._meant(row)]
         known = self.campaigner.outbox.known({choice.envelope.key for choice in meant})
         meant = [replace(each, skipped="has this edition") if each.envelope.key in known else each for each in meant]
-        meant = self._based(self._judged(self._once_each(meant)))
+        meant = self._based(self._judged(self._once_each(self._spared(meant))))
         self.stock.load({choice.group: choice.row.get(GROUP) for choice in meant})
         return [self._with_something_to_tell(choice) for choice in meant]
 
     def content_key(self, choice: Choice) -> tuple[str, ...]:
         """What people have in common who get the same mail."""
-        envelope = choice.envelope
-        return choice.group, choice.base, self.language(envelope.recipient), choice.variant, envelope.channel
+        envelope, language = choice.envelope, self.language(choice.envelope.recipient)
+        return choice.group, choice.base, language, choice.variant, envelope.channel, choice.edition
 
     def _meant(self, row: Row) -> Iterator[Choice]:
         person = "" if row["document"] is None else document_text(row["document"])
-        document = f"{self.id}:{person}"
+        cadence, wrong = self._cadence(row)
+        document = f"{self.ids[cadence]}:{person}"
         if not person or len(document) > _LONGEST:
             return self._leave_out(f"document {row['document']!r} is empty, or longer than {_LONGEST} signs")
+        if wrong:
+            return self._leave_out(f"document {person!r} has {wrong}")
         if GROUP in row and row[GROUP] is None:
             return self._leave_out(f"a row of document {person!r} has no {GROUP}")
         group = document_text(row[GROUP]) if GROUP in row else ""
@@ -242,18 +265,25 @@ class Edition:
                 envelope = self._envelope(document, channel, addressee.recipient, _because(row, variant))
                 if addressee.reason:
                     envelope = events.unaddressed(envelope, addressee.reason)
-                yield Choice(envelope, row, group, variant)
+                skipped = f"the edition {self.ids[cadence]} is over" if cadence in self._over else ""
+                yield Choice(envelope, row, group, cadence, variant, skipped=skipped)
+
+    def _cadence(self, row: Row) -> tuple[str, str]:
+        """How often a person is written to, and what is wrong with what his row says of it."""
+        cadences = self.campaign.cadences
+        said = one_line(row.get(CADENCE) or "").casefold() if len(cadences) > 1 else ""
+        if not said or said in cadences:
+            return said or cadences[0], ""
+        return cadences[0], f"the {CADENCE} {said[:40]!r}, which this campaign has not. {nearest(said, cadences)}"
 
     def _leave_out(self, why: str) -> None:
         path = self.campaigner.erp.query(self.campaign.name).path
-        self.done.tell(f"{path}: a row is left out: {why}.")
+        self.done.tell(f"{path}: a row is left out: {why}{'' if why[-1] in '.?' else '.'}")
 
     def _envelope(self, document: str, channel: str, recipient: Recipient, because: str) -> Envelope:
-        campaign, late = self.campaign, ""
-        expires_at = None
-        if campaign.expires_after_s is not None:
-            expires_at = self.moment + timedelta(seconds=campaign.expires_after_s)
-            late = f"the edition was due at {self.moment:%Y-%m-%d %H:%M} UTC, too long ago"
+        campaign, worth_s = self.campaign, self._worth_s[document.partition(":")[0]]
+        expires_at = None if worth_s is None else self.moment + timedelta(seconds=worth_s)
+        late = f"the edition was due at {self.moment:%Y-%m-%d %H:%M} UTC, too long ago"
         expired = expires_at is not None and expires_at <= self.now
         return Envelope(
             mailing=campaign.name,
@@ -277,8 +307,8 @@ class Edition:
         found = []
         for choice in sorted(meant, key=lambda choice: not choice.skipped):
             envelope = choice.envelope
-            if (key := hash(envelope.key)) in self._keys:
-                self._leave_out(f"document {self.person(choice)!r} comes in several rows for the same address")
+            if (key := hash((choice.person, envelope.channel, envelope.recipient.address))) in self._keys:
+                self._leave_out(f"document {choice.person!r} comes in several rows for the same address")
                 continue
             self._keys.add(key)
             place = hash((envelope.channel, envelope.recipient.address.casefold(), choice.group))
@@ -296,33 +326,26 @@ class Edition:
         by_key = {each.envelope.key: judgement for each, judgement in zip(asked, judgements, strict=True)}
         return [_heeding(choice, by_key.get(choice.envelope.key)) for choice in meant]
 
-    def _earlier(self) -> list[str]:
-        """The editions with which this one may be compared, the newest first."""
-        if self.campaign.marks is None:
-            return []
-        mine, kept = begins(self.id, self.day), self.campaigner.outbox.editions(self.campaign.name)
-        return [name for name in kept if begins(name, date.min) < mine]
+    def _spared(self, meant: Sequence[Choice]) -> list[Choice]:
+        """Whoever changed his cadence, and was written to in the period of the new one already, is left alone."""
+        if len(self.ids) == 1:
+            return list(meant)
+        found: dict[tuple[str, str], str] = {}
+        for cadence in self.ids:
+            people = {each.person for each in meant if each.cadence == cadence and each.gets_it}
+            sent = self._earlier.within(people, cadence)
+            found |= {(cadence, person): f"was sent {name} {_PERIODS[cadence]}" for person, name in sent.items()}
+        return [replace(each, skipped=each.skipped or found.get((each.cadence, each.person), "")) for each in meant]
 
     def _based(self, meant: Sequence[Choice]) -> list[Choice]:
-        """Each with the edition that he was sent last."""
-        left = {self.person(choice): choice for choice in meant if choice.gets_it}
-        base: dict[str, str] = {}
-        for name in self._before:
-            keys = {person: version_key(self.campaign.name, f"{name}:{person}", "1") for person in left}
-            sent = self.campaigner.outbox.sent(keys.values())
-            base |= {person: name for person, key in keys.items() if key in sent}
-            left = {person: choice for person, choice in left.items() if person not in base}
-            if not left:
-                break
-        return [replace(choice, base=base.get(self.person(choice), "")) for choice in meant]
+        """Each with the day on which he was told last."""
+        last = self._earlier.last({choice.person: choice.edition for choice in meant if choice.gets_it})
+        told = {person: day.isoformat() for person, day in last.items()}
+        return [replace(choice, base=told.get(choice.person, "")) for choice in meant]
 
     def language(self, recipient: Recipient) -> str:
         """The language in which somebody gets this campaign."""
         return self.campaigner.renderer.language(self.campaign.name, recipient.language)
-
-    def person(self, choice: Choice) -> str:
-        """The person's document, as the audience's query gives it."""
-        return choice.envelope.document.removeprefix(f"{self.id}:")
 
     def _with_something_to_tell(self, choice: Choice) -> Choice:
         if not choice.gets_it:

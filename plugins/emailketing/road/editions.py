@@ -7,7 +7,7 @@ same: which subject somebody gets, and which code is his.
 from __future__ import annotations
 
 import hmac
-from datetime import date
+from datetime import date, timedelta
 from hashlib import sha256
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U, which are misread
@@ -29,12 +29,15 @@ def edition_of(cadence: str, day: date) -> str:
             return "once"
 
 
-def begins(edition: str, once: date) -> date:
-    """The first day of an edition; `once` for the one that has no day."""
-    if edition == "once":
-        return once
-    is_month = len(edition) == len("2026-11")
-    return date.fromisoformat(f"{edition}-01" if is_month else edition)
+def began(cadence: str, day: date) -> date:
+    """The first day of the day, week or month to which `day` belongs."""
+    match cadence:
+        case "weekly":
+            return day - timedelta(days=day.weekday())
+        case "monthly":
+            return day.replace(day=1)
+        case _:
+            return day
 
 
 def variant_of(variants: tuple[str, ...], mailing: str, document: str) -> str:

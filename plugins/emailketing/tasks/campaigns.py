@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from emailketing import settings
 from emailketing.errors import SettingsError
-from emailketing.model import Campaign, query_files
+from emailketing.model import EDITIONS, Campaign, query_files
 from emailketing.tasks.asking import may_send, run_type
 from emailketing.tasks.declaring import CHANNELS, declare, known, refuse
 from emailketing.tasks.upkeep import STUCK
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from emailketing.road import Advertised
 
 log = logging.getLogger(__name__)
-
-#: How often there is a new edition, and for how many days one is worth sending.
-EDITIONS = {"daily": 1, "weekly": 7, "monthly": 31, "once": None}
 
 ATTACHMENTS = ("pdf", "xlsx", "csv")
 
@@ -39,7 +36,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 def mail_campaign(  # noqa: PLR0913 one declaration, each argument by its name
     name: str,
     *,
-    edition: str = "once",
+    edition: str | Sequence[str] = "once",
     channels: Sequence[str] = ("email",),
     attach: Sequence[str] = (),
     subjects: Sequence[str] = (),
@@ -52,13 +49,15 @@ def mail_campaign(  # noqa: PLR0913 one declaration, each argument by its name
 ) -> Campaign:
     """Advertise to the audience of `include/sql/<name>.sql`, by `include/templates/<name>/`, once in each edition.
 
-    `edition` says how often there is a new one: daily, weekly, monthly or once. `attach` names the files that go with
-    it: pdf (by sheet.html.j2, or the default), xlsx, csv. `subjects` names several of which each reader gets one, seen
-    by the templates as `variant`. `coupon` gives each reader a code of his own, valid for so long. `marks` names the
-    columns of the items that tell them apart and that may change, such as `("code", "price")`: what changed since the
-    last edition that a reader was sent is marked, and with `only_changed` nothing else is told. `sections` is the
-    column of the items whose values are headings, `hide` are columns that files do not show. After `expires_after` it
-    is not sent any more; without it, when the next edition is due.
+    `edition` says how often there is a new one: daily, weekly, monthly or once. Where it names several, each person's
+    column `cadence` says which is his, the first where it is NULL or not there; the DAG runs as often as the most
+    frequent of them. `attach` names the files that go with it: pdf (by sheet.html.j2, or the default), xlsx, csv.
+    `subjects` names several of which each reader gets one, seen by the templates as `variant`. `coupon` gives each
+    reader a code of his own, valid for so long. `marks` names the columns of the items that tell them apart and that
+    may change, such as `("code", "price")`: what changed since a reader was sent his last edition is marked, and with
+    `only_changed` nothing else is told. `sections` is the column of the items whose values are headings, `hide` are
+    columns that files do not show. After `expires_after` it is not sent any more; without it, when the next edition is
+    due.
 
     Raises DeclarationError, with the line of the DAG file, for whatever cannot be meant.
     """
@@ -67,7 +66,10 @@ def mail_campaign(  # noqa: PLR0913 one declaration, each argument by its name
         raise SettingsError(f"There is no folder {include}.", hint="EMAILKETING_INCLUDE names the include folder.")
     known("query", name, [path.name.removesuffix(".sql") for path in query_files(include / "sql")])
     known("template folder", name, [path.name for path in include.glob("templates/*") if path.is_dir()])
-    known("edition", edition, list(EDITIONS))
+    cadences = (edition,) if isinstance(edition, str) else tuple(edition)
+    for cadence in cadences:
+        known("edition", cadence, list(EDITIONS))
+    _refuse_no_choice(cadences)
     for channel in channels:
         known("channel", channel, CHANNELS)
     for kind in attach:
@@ -76,8 +78,8 @@ def mail_campaign(  # noqa: PLR0913 one declaration, each argument by its name
     campaign = Campaign(
         name,
         channels=tuple(channels),
-        expires_after_s=_worth_s(edition, expires_after),
-        edition=edition,
+        expires_after_s=_worth_s(expires_after),
+        edition=cadences if len(cadences) > 1 else cadences[0],
         attach=tuple(attach),
         variants=tuple(subjects),
         coupon_days=coupon.days if coupon else None,
@@ -106,13 +108,19 @@ def _refuse_what_cannot_be_meant(
         refuse("only_changed needs marks.", "Say by which columns items change, as marks=('code', 'price').")
 
 
-def _worth_s(edition: str, expires_after: timedelta | None) -> float | None:
-    if expires_after is not None:
-        if expires_after <= timedelta(0):
-            refuse(f"expires_after is {expires_after}.", "Give a length of time, such as timedelta(days=2).")
-        return expires_after.total_seconds()
-    days = EDITIONS[edition]
-    return None if days is None else timedelta(days=days).total_seconds()
+def _refuse_no_choice(cadences: Sequence[str]) -> None:
+    if not cadences or len(set(cadences)) != len(cadences):
+        refuse(f"edition is {list(cadences)!r}.", "Name each once, as edition=('weekly', 'daily', 'monthly').")
+    if "once" in cadences and len(cadences) > 1:
+        refuse("edition has 'once' beside others.", "What goes out once is a campaign of its own.")
+
+
+def _worth_s(expires_after: timedelta | None) -> float | None:
+    if expires_after is None:
+        return None
+    if expires_after <= timedelta(0):
+        refuse(f"expires_after is {expires_after}.", "Give a length of time, such as timedelta(days=2).")
+    return expires_after.total_seconds()
 
 
 class CampaignOperator(BaseOperator):  # type: ignore[misc]
@@ -133,25 +141,30 @@ class CampaignOperator(BaseOperator):  # type: ignore[misc]
         run = context["dag_run"]
         moment = run.logical_date or run.run_after
         zone = ZoneInfo(settings.load().company.timezone)
-        if not may_send(context) and (why := stale(self.campaign, run_type(run), moment, zone)):
-            log.warning("%s: %s; nothing is sent", self.campaign.name, why)
+        over = {} if may_send(context) else stale(self.campaign, run_type(run), moment, zone)
+        if over.keys() >= set(self.campaign.cadences):
+            log.warning("%s: %s; nothing is sent", self.campaign.name, ", ".join(dict.fromkeys(over.values())))
             return {}
-        done = road.advertise(wiring.campaigner(), self.campaign, moment)
+        done = road.advertise(wiring.campaigner(), self.campaign, moment, over.keys())
         log.info("%s: %s", self.campaign.name, advertised(done))
         if done.problems:
             raise AirflowFailException("\n".join(done.problems))
         return {state.value: count for state, count in done.states.items()}
 
 
-def stale(campaign: Campaign, kind: str, moment: datetime, zone: ZoneInfo, now: datetime | None = None) -> str:
-    """Why a run sends nothing unless it is asked to; '' where it is of the present."""
+def stale(
+    campaign: Campaign, kind: str, moment: datetime, zone: ZoneInfo, now: datetime | None = None
+) -> dict[str, str]:
+    """The cadences to whose people a run sends nothing unless it is asked to, with the reason: it is of the past."""
     from emailketing.road.editions import edition_of
 
     now = now or datetime.now(UTC)
     if kind == "backfill":
-        return "this is a backfill"
-    of, current = (edition_of(campaign.edition, each.astimezone(zone).date()) for each in (moment, now))
-    return f"the edition {of} is over" if of != current and now - moment > _GRACE else ""
+        return dict.fromkeys(campaign.cadences, "this is a backfill")
+    days = [each.astimezone(zone).date() for each in (moment, now)]
+    editions = {cadence: [edition_of(cadence, day) for day in days] for cadence in campaign.cadences}
+    over = {cadence: f"the edition {of} is over" for cadence, (of, current) in editions.items() if of != current}
+    return over if now - moment > _GRACE else {}
 
 
 def advertised(done: Advertised) -> str:

@@ -60,3 +60,19 @@ def test_paper_has_a_section_for_each_group_and_a_file_one_table_for_all():
         "what_changed",
     ]
     assert paper.sections[0].table.total is None
+
+
+def test_all_sections_have_their_columns_at_the_same_places():
+    items = compared([item("a", 1), item("b" * 12, 1_593_000_000, "Filtros")], None, None).items
+    first, second = catalogue(items, LOOK, TITLE).written(WRITER).sections
+    assert [head.width for head in first.heads] == [head.width for head in second.heads]
+
+
+def test_a_picture_stands_beside_the_heading_where_all_items_share_it_and_else_beside_each():
+    items = [item("a", 1, picture="x.png"), item("b", 2, picture=memoryview(b"y")), item("c", 3, "B", picture="x.png")]
+    told = compared([*items, item("d", 3, "B", picture=None)], None, None).items
+    first, second = catalogue(told, LOOK, TITLE).sections
+    assert (first.picture, [each.source for each in first.pictures]) == (None, ["x.png", b"y"])
+    assert (second.picture.source, second.picture.alt, second.pictures) == ("x.png", "B", (None, None))
+    shared, *_ = catalogue(told[2:], LOOK, TITLE).sections
+    assert (shared.picture.source, shared.pictures) == ("x.png", ())
