@@ -5,7 +5,8 @@
     python -m demo.catcher --port 0 --maildir var/mail --log var/mail.jsonl --port-file var/mail.port
 
 A message is answered 250 only when its file is on the disk under its final name and its line is in the log, so what
-the log lists is what was accepted. SIGTERM and SIGINT end the catcher after the message in hand.
+the log lists is what was accepted. `no-such-user`, at any domain, is answered 550, so that a refusal can be seen.
+SIGTERM and SIGINT end the catcher after the message in hand.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ from typing import Any
 from aiosmtpd.smtp import SMTP
 
 from demo.keeping import append, whole_lines, write_durably, write_whole
+
+#: The local part of addresses that are refused for good.
+REFUSED = "no-such-user"
 
 SIZE_MOST = 64 * 2**20
 _HEADERS = BytesHeaderParser(policy=default)
@@ -74,6 +78,21 @@ class Catcher:
         self._disk = ThreadPoolExecutor(max_workers=8, thread_name_prefix="maildir")
         log.parent.mkdir(parents=True, exist_ok=True)
 
+    async def handle_RCPT(
+        self,
+        server: Any,  # noqa: ARG002
+        session: Any,  # noqa: ARG002
+        envelope: Any,
+        address: str,
+        options: list[str],
+    ) -> str:
+        """Take any recipient but the one that nobody is."""
+        if is_refused(address):
+            return "550 5.1.1 No such user here"
+        envelope.rcpt_tos.append(address)
+        envelope.rcpt_options.extend(options)
+        return "250 2.1.5 OK"
+
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: ARG002 aiosmtpd's names
         """Keep the message and answer for it; 451 when the disk would not take it."""
         loop = asyncio.get_running_loop()
@@ -102,6 +121,11 @@ class Catcher:
         )
         append(self._log, {**asdict(caught), "at": caught.at.isoformat(timespec="microseconds"), "path": str(path)})
         return caught
+
+
+def is_refused(address: str) -> bool:
+    """Whether mail to this address is refused for good."""
+    return address.rpartition("@")[0].lower() == REFUSED
 
 
 def read_log(log: Path, start: int = 0) -> tuple[list[Caught], int]:

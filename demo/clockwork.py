@@ -142,9 +142,9 @@ def start(airflow: LocalAirflow, wanted: Sequence[Run]) -> list[Run]:
 
 def _started(airflow: LocalAirflow, run: Run) -> Run:
     dag, since = run.dag or run.mailing, database.utc_now()
-    if run.by_itself:
-        return replace(run, since=since)
     try:
+        if run.by_itself:  # it may have begun, and told whom it should, long before anybody asks
+            return replace(run, since=min(airflow.began(dag) or since, since))
         return replace(run, since=since, dag=dag, name=airflow.trigger(dag, run.conf, run.at))
     except OSError as error:
         raise StageError(f"Airflow does not start the DAG {dag}: {error}") from error

@@ -10,8 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from demo import database, schema
-from demo.masters import GENERAL
-from demo.simulate import Record, Saved, Simulator, has_mail, is_reachable
+from demo.catcher import REFUSED, is_refused
+from demo.masters import GENERAL, mobile
+from demo.simulate import NothingOpen, Record, Saved, Simulator, has_mail, is_reachable
 
 #: The branch whose till and day are closed: a station with a shop.
 BRANCH = 1
@@ -21,23 +22,29 @@ BRANCH = 1
 class Errand:
     """Something that an operator does at the ERP's screen, and the mailing that must tell of it, by which channels.
 
-    What `act` gives is named by the document that the mailing will be about.
+    What `act` gives is named by the document that the mailing will be about. Where its mail is `refused`, the reader is
+    told by phone when a sweep has seen to it, so it pays to do other errands meanwhile.
     """
 
     mailing: str
     what: str  # what the operator did
     act: Callable[[Simulator], Saved]
     channels: tuple[str, ...] = ("email",)
+    refused: bool = False
 
 
 def errands(orders: int) -> list[Errand]:
-    """One errand for every notification, two for changed records; of purchase orders as many as are asked for."""
-    buying = Errand("purchase_order", "saved a purchase order", Simulator.save_purchase_order)
+    """One errand for every notification, two for changed records; of purchase orders as many as are asked for.
+
+    One payment order goes to a supplier whose mail server refuses him.
+    """
+    buying = Errand("purchase_order", "saved a purchase order", _buy)
     both = ("email", "phone")
     return [
         *[buying] * orders,
         Errand("quotation", "saved a quotation", _quote),
         Errand("payment_order", "issued a payment order", _pay),
+        Errand("payment_order", "issued a payment order to somebody without a mailbox", _pay_by_phone, both, True),
         Errand("receipt", "received a customer's payment", _receive, both),
         Errand("vehicle_fuelling", "fuelled a customer's vehicle", _fuel, both),
         Errand("cash_closing", "counted and closed a till", _count),
@@ -57,20 +64,48 @@ def morning(operator: Simulator, sales: int = 60) -> None:
         operator.save_sale(BRANCH, at=opened + share * (now - opened))
 
 
+def lose_mailbox(operator: Simulator) -> None:
+    """A supplier to whom much is owed has left his provider, before anybody watches; the ERP has his old address."""
+    number = _somebody(operator, _owed(), has_mail)
+    if number is None:
+        raise NothingOpen("There is no supplier with several invoices to be paid.")
+    domain = next(party["email"].partition("@")[2] for party in operator.parties if party["id"] == number)
+    operator.change_record("parties", number, email=f"{REFUSED}@{domain}", phone=mobile(operator.rng))
+
+
+def _buy(operator: Simulator) -> Saved:
+    suppliers = sa.select(schema.parties.c.id).filter_by(is_supplier=True)
+    return operator.save_purchase_order(_somebody(operator, suppliers, _takes_mail))
+
+
 def _quote(operator: Simulator) -> Saved:
     customers = sa.select(schema.parties.c.id).filter_by(is_customer=True, language="es")
     return operator.save_quotation(_somebody(operator, customers, has_mail), lines=6)
 
 
 def _pay(operator: Simulator) -> Saved:
-    """To a supplier with several invoices, so large that a part of their IVA is withheld, and none waiting."""
+    return operator.save_payment_order(_somebody(operator, _owed(), _takes_mail))
+
+
+def _pay_by_phone(operator: Simulator) -> Saved:
+    number = _somebody(operator, _owed(), lambda party: is_refused(party["email"] or ""))
+    if number is None:
+        raise NothingOpen(f"There is no supplier {REFUSED}@… with invoices to be paid.")
+    return operator.save_payment_order(number)
+
+
+def _takes_mail(party: Record) -> bool:
+    return has_mail(party) and not is_refused(party["email"])
+
+
+def _owed() -> sa.Select[Any]:
+    """Suppliers with several invoices, so large that a part of their IVA is withheld, and none waiting."""
     invoices, orders = schema.supplier_invoices.c, schema.payment_orders.c
     waiting = sa.select(orders.supplier_id).where(orders.status.in_(("issued", "signed")))
     large = sa.select(invoices.supplier_id).where(
         invoices.balance > 5_000_000, invoices.currency == "PYG", invoices.supplier_id.not_in(waiting)
     )
-    several = large.group_by(invoices.supplier_id).having(sa.func.count() > 1)
-    return operator.save_payment_order(_somebody(operator, several, has_mail))
+    return large.group_by(invoices.supplier_id).having(sa.func.count() > 1)
 
 
 def _receive(operator: Simulator) -> Saved:

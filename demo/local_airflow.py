@@ -137,6 +137,11 @@ class LocalAirflow:
         """The state of a run by its id, such as queued, running, success or failed. Raises OSError."""
         return str(self.get(f"/api/v2/dags/{dag}/dagRuns/{run}")["state"])
 
+    def began(self, dag: str) -> datetime | None:
+        """When the latest run of a DAG started to work; None when there is none. Raises OSError."""
+        runs = self.get(f"/api/v2/dags/{dag}/dagRuns?order_by=-run_after&limit=1")["dag_runs"]
+        return datetime.fromisoformat(runs[0]["start_date"]) if runs and runs[0]["start_date"] else None
+
     def _asked(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         data = None if body is None else json.dumps(body).encode()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
+from functools import partial
 from pathlib import Path
 
 from demo import catcher, phone_catcher
@@ -18,6 +19,7 @@ from demo.errands import Errand
 from demo.simulate import NothingOpen, Saved, Simulator
 from emailketing.model import State
 from emailketing.outbox import Filter, Outbox, Row
+from emailketing.outbox.reading import ESCALATED
 
 #: What a message still may become without a person; anything else is an end.
 _UNDER_WAY = {State.QUEUED, State.SENDING, State.UNKNOWN}
@@ -43,11 +45,17 @@ class Arrival:
     files: tuple[Path, ...] = ()
     reason: str = ""
     whole: bool = True  # it carries what it must
+    replaced: bool = False  # it was refused, and its reader was told by another channel, which is a row of its own
 
     @property
     def complete(self) -> bool:
         """Whether the server or gateway has all of it and the ledger says so."""
         return self.state == State.ACCEPTED and self.seconds is not None and self.whole
+
+    @property
+    def well(self) -> bool:
+        """Whether its reader has been told."""
+        return self.complete or self.replaced
 
 
 @dataclass(frozen=True)
@@ -90,16 +98,32 @@ class Program:
 
     def run(self, errand: Errand) -> list[Arrival]:
         """Do one errand; what became of its messages, and which of those that it must cause are missing."""
+        return self.begin(errand)()
+
+    def begin(self, errand: Errand) -> Callable[[], list[Arrival]]:
+        """Do one errand; the answer waits for its messages, and says what became of them and which are missing."""
         try:
             saved = errand.act(self.operator)
         except NothingOpen as error:
-            return [
-                Arrival(errand.mailing, "", "", channel, "missing", reason=str(error)) for channel in errand.channels
-            ]
+            none = [Arrival(errand.mailing, "", "", name, "missing", reason=str(error)) for name in errand.channels]
+            return lambda: none
         self.say(f"an operator {errand.what}: {saved.document}")
+        return partial(self._told, errand, saved)
+
+    def _told(self, errand: Errand, saved: Saved) -> list[Arrival]:
         self.wait(f"the messages of {errand.mailing} {saved.document}", lambda: self._ended(errand, saved))
         rows = self._rows(errand, saved)
-        return [*(self._arrival(row, saved.committed_at) for row in rows), *_missing(errand, saved, rows)]
+        arrivals = [self._arrival(row, saved.committed_at) for row in rows]
+        if any(arrival.complete for arrival in arrivals):
+            arrivals = [self._followed(row, arrival) for row, arrival in zip(rows, arrivals, strict=True)]
+        return [*arrivals, *_missing(errand, saved, rows)]
+
+    def _followed(self, row: Row, arrival: Arrival) -> Arrival:
+        """The arrival of a refused message as one that another has replaced, if the ledger says so."""
+        decisions = [each.detail for each in self.outbox.history(row.key) if each.cause == ESCALATED]
+        if row.state != State.REFUSED or not decisions or decisions[-1].startswith("nobody"):
+            return arrival
+        return replace(arrival, replaced=True, reason=f"{decisions[-1]}; {arrival.reason}")
 
     def follow(self, run: Run) -> list[Arrival]:
         """What became of the messages of a DAG's run, and which of those that it must send are missing."""
@@ -251,9 +275,12 @@ def _line(text: str, most: int = 100) -> str:
 
 
 def summary(arrivals: Sequence[Arrival], since: str = "the ERP's commit") -> str:
-    """How many arrived, and how quickly."""
+    """How many arrived, and how quickly; a refused mail and the text that replaced it are one."""
     seconds = [arrival.seconds for arrival in arrivals if arrival.complete and arrival.seconds is not None]
-    line = f"{len(seconds)} of {len(arrivals)} arrived"
+    replaced = sum(arrival.replaced for arrival in arrivals)
+    line = f"{len(seconds)} of {len(arrivals) - replaced} arrived"
+    if replaced:
+        line += f", {replaced} of them through the phone after the mail was refused"
     if len(seconds) < 2:
         return line
     p95 = statistics.quantiles(seconds, n=20, method="inclusive")[-1]

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import servers
+from tests import scratch, servers
+
+scratch.use_memory()
 
 # Airflow makes a folder when it is imported: below var/, not in the user's home.
 os.environ["AIRFLOW_HOME"] = str(Path(__file__).parents[1] / "var" / "airflow-tests")

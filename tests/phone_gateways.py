@@ -26,6 +26,10 @@ class Caught:
     def port(self) -> int:
         return self._gateway.port
 
+    @property
+    def log(self) -> Path:
+        return self._gateway.catcher.log
+
     def texts(self):
         return [(one.to, one.text) for one in read_log(self._gateway.catcher.log)[0]]
 

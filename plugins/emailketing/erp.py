@@ -342,7 +342,7 @@ class Reader:
         columns = list(self._execute(query, clause, values).keys())
         self._require(query, columns, REQUIRED)
         self.look(name, datetime.now(UTC))
-        self.lines(name, ["-"])
+        self.lines(name, [None])  # which is of every type
         return columns
 
     def columns(self, name: str) -> list[str]:

@@ -17,6 +17,7 @@ from emailketing.channels.smtp import Smtp
 from emailketing.channels.text_by_mail import TextByMail
 from emailketing.erp import Erp, Reader, Row
 from emailketing.errors import DeclarationError, SettingsError
+from emailketing.links import Asker
 from emailketing.model import Claim, Measuring, Receipt
 from emailketing.outbox import Backoff, Outbox, Pausing
 from emailketing.render import Renderer
@@ -230,6 +231,11 @@ def campaigner() -> Campaigner:
 def greeter() -> Greeter:
     """What a look at special dates needs."""
     return Greeter(sweeper(), ZoneInfo(settings.load().company.timezone), calendar, door())
+
+
+def asker() -> Asker:
+    """Who tries the links of mails: out there, never inside this house."""
+    return Asker()
 
 
 def backoff() -> Backoff:

@@ -65,7 +65,7 @@ def wait_for(pattern, tmp_path, process, *, times=1, at_most_s=180):
 ERRANDS = {  # by mailing, the suffixes of what its rows show
     "purchase_order": {".pdf"},
     "quotation": {".pdf"},
-    "payment_order": {".pdf"},
+    "payment_order": {".pdf", ".txt"},
     "receipt": {".eml", ".txt"},
     "vehicle_fuelling": {".eml", ".txt"},
     "cash_closing": {".eml"},
@@ -86,9 +86,10 @@ BY_THE_CLOCK = {
 def table(tmp_path):
     """The rows of the table that the demonstration prints, by column."""
     _, _, rest = output(tmp_path).partition("\nmailing ")
-    lines = rest.partition("\n\n")[0].splitlines()[2:]
+    _, ruler, *lines = rest.partition("\n\n")[0].splitlines()
     names = ("mailing", "document", "recipient", "channel", "state", "seconds", "file")
-    return [dict(zip(names, re.split(" {2,}", line), strict=True)) for line in lines]
+    columns = [slice(*each.span()) for each in re.finditer("─+", ruler)]
+    return [{name: line[place].strip() for name, place in zip(names, columns, strict=True)} for line in lines]
 
 
 def test_the_demonstration_shows_every_kind_and_leaves_nothing_behind(demo, tmp_path):
@@ -96,12 +97,18 @@ def test_the_demonstration_shows_every_kind_and_leaves_nothing_behind(demo, tmp_
     assert process.wait(280) == 0, output(tmp_path)
     rows = table(tmp_path)
     assert {row["mailing"] for row in rows} == {*ERRANDS, *BY_THE_CLOCK}
+    (refused,) = [row for row in rows if row["state"] == "refused"]
+    rows.remove(refused)
     assert {row["state"] for row in rows} == {"accepted"}
     timed = [row for row in rows if row["mailing"] in BY_THE_CLOCK]
     for shown in (timed, [row for row in rows if row["mailing"] in ERRANDS]):
         assert f"{len(shown)} of {len(shown)} arrived" in output(tmp_path)
+    assert "arrived, 1 of them through the phone after the mail was refused" in output(tmp_path)
+    assert refused["file"].startswith("told by phone instead")
+    (text,) = [row for row in rows if row["mailing"] == "payment_order" and row["channel"] == "phone"]
+    assert (text["document"], refused["mailing"]) == (refused["document"], "payment_order")
     by_phone = {row["mailing"] for row in rows if row["channel"] == "phone"}
-    assert by_phone == {"receipt", "vehicle_fuelling", "birthday"}
+    assert by_phone == {"payment_order", "receipt", "vehicle_fuelling", "birthday"}
     assert len({row["document"] for row in rows if row["mailing"] == "purchase_order"}) == 3
     assert len({row["document"] for row in rows if row["mailing"] == "record_change"}) == 2
     for mailing, suffixes in {**ERRANDS, **BY_THE_CLOCK}.items():

@@ -14,6 +14,7 @@ from emailketing.model import Recipient
 from emailketing.outbox import Outbox
 from emailketing.road.editions import coupon_of
 from tests.letters import letter
+from tests.web_server import WebServer
 
 SECRET = "a secret of the tests, long enough"
 LEAVING = {"conn_type": "generic", "login": "salir@petroleradeleste.example", "password": SECRET}
@@ -175,3 +176,18 @@ def test_a_coupon_that_came_by_phone_is_good_though_its_mail_was_never_sent(desk
     ledger.put([letter(row["document"], recipient=Recipient("+595981123456"), **given)], {}, now)
     ledger.close()
     assert "valid; " in desk.run("coupon", code)
+
+
+def test_the_dry_run_tries_the_links_but_none_that_is_a_readers_own(desk):
+    foot = "{% endblock %}"
+    own = '<a href="http://127.0.0.1:{port}/x?c={{ recipient.coupon | urlencode }}">x</a>'
+    with WebServer() as web:
+        link = f'<a href="{web.url}/404">x</a>{own.replace("{port}", str(web.port))}'
+        body = desk.include / "templates/promotion/body.html.j2"
+        body.write_text(link.join(body.read_text().rsplit(foot, 1)).removesuffix("\n") + foot + "\n")
+        told = desk.run("dry-run", "promotion", "--limit", "1", fails=True)
+        assert "links: 1 tried" in told
+        assert f"error: the link '{web.url}/404' leads to 127.0.0.1, which only this house reaches" in told
+        assert "/x?c=" not in told.partition("links:")[2]
+        assert "links:" not in desk.run("dry-run", "promotion", "--no-links")
+        assert web.asked == []

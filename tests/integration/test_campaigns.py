@@ -14,7 +14,7 @@ from emailketing import road
 from emailketing.audience import Source
 from emailketing.errors import SqlError
 from emailketing.model import Kind, State, Wish
-from emailketing.render.lint import findings
+from emailketing.render.lint import findings, web_links
 from emailketing.road import choosing
 from emailketing.road.editions import coupon_of, variant_of
 from tests.desk import PROJECT
@@ -60,6 +60,8 @@ def test_a_mail_of_every_group_is_good_and_light(market, campaign):
     assert samples
     for sample in samples:
         assert findings(sample.content, leave=sample.leave) == [], sample.choice.group
+        assert sample.leave in web_links(sample.content)
+        assert sample.leave not in sample.links
         assert len(sample.content.html.encode()) < 60_000
 
 

@@ -153,6 +153,19 @@ def test_a_malformed_message_is_kept_too(catcher, wire_bytes):
     assert read_log(catcher.log)[0][0].path.read_bytes() == wire_bytes
 
 
+def test_the_one_that_nobody_is_is_refused_and_not_kept(catcher):
+    channel = catcher.channel()
+    for address in ("no-such-user@b.example", "No-Such-User@other.example"):
+        channel.open()
+        receipt = channel.deliver(claim(address=address))
+        assert receipt.outcome is Outcome.REFUSED
+        assert "550 5.1.1 No such user here" in receipt.reason
+    channel.open()
+    assert channel.deliver(claim(2, address="no-such-user.2@b.example")).outcome is Outcome.ACCEPTED
+    channel.close()
+    assert [caught.message_id for caught in read_log(catcher.log)[0]] == ["<2@a.example>"]
+
+
 def test_an_international_local_part_is_taken(catcher):
     channel = catcher.channel()
     channel.open()

@@ -330,7 +330,29 @@ def test_a_deletion_is_told_with_what_it_was(company, erp, operator, clock):
     assert (row["table_name"], row["record"], row["after_image"]) == ("quotations", saved.document, None)
     content = rendered("record_change", row)
     assert content.subject == f"Eliminación en Presupuestos · {saved.document}"
+    (customer,) = table_rows(company, sa.select(schema.parties).filter_by(id=kept["customer_id"]))
+    (branch,) = table_rows(company, sa.select(schema.branches).filter_by(id=kept["branch_id"]))
+    assert re.sub(r"\s+", " ", f"Cliente: {customer['name']} ({customer['id']})")[:80] in content.text
+    assert f"Sucursal: {branch['name']} ({branch['id']})" in content.text
+    assert "Estado: Abierto" in content.text
     assert f"{kept['total']:,.0f}".replace(",", ".") in content.text
+
+
+def test_a_changed_price_says_of_which_list_and_a_changed_owner_by_name(company, erp, operator, clock):
+    (price,) = table_rows(company, sa.select(schema.prices).filter_by(price_list_id=2).limit(1))
+    (name,) = table_rows(company, sa.select(schema.price_lists.c.name).filter_by(id=2))
+    people = table_rows(company, sa.select(schema.parties).filter_by(is_customer=True))
+    customers = [row["id"] for row in people if len(row["name"]) < 60]
+    (vehicle,) = table_rows(company, sa.select(schema.vehicles).filter_by(id=5))
+    began = clock.now
+    operator.change_record("prices", price["id"], price=price["price"] + 50)
+    operator.change_record("vehicles", 5, owner_id=next(each for each in customers if each != vehicle["owner_id"]))
+    told = {row["table_name"]: row for row in found(erp, "record_change", since=began)}
+    assert f"Lista de precios: {name['name']}\n" in rendered("record_change", told["prices"]).text
+    after, before = (json.loads(told["vehicles"][f"{side}_image"])["owner_id"] for side in ("after", "before"))
+    names = {row["id"]: row["name"] for row in table_rows(company, sa.select(schema.parties))}
+    owners = f"Dueño: {names[before]} ({before}) → {names[after]} ({after})"
+    assert owners in rendered("record_change", told["vehicles"]).text
 
 
 @pytest.mark.parametrize("mailing", MAILINGS)

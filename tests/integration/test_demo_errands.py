@@ -1,17 +1,20 @@
 """The demonstration's errands in a real ERP, and how they are followed to the mailbox without Airflow."""
 
+import json
 from datetime import date, datetime, time
 
 import pytest
 import sqlalchemy as sa
 
 from demo import database, schema
+from demo.catcher import is_refused
 from demo.clockwork import READERS, Run, prepare
-from demo.errands import BRANCH, errands, morning
+from demo.errands import BRANCH, errands, lose_mailbox, morning
 from demo.generate import generate
 from demo.program import Program, Taken
-from demo.simulate import Simulator, has_mail
+from demo.simulate import NothingOpen, Simulator, has_mail
 from emailketing.outbox import Outbox
+from tests.phone_gateways import phone_gateway
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +24,7 @@ def engine(tmp_path_factory):
     database.create(engine)
     generate(engine, seed=5, until=database.local(database.utc_now()).date(), scale=0.1)
     morning(Simulator(engine, 3))
+    lose_mailbox(Simulator(engine, 3))
     yield engine
     engine.dispose()
 
@@ -47,6 +51,10 @@ def count(engine, query):
         return connection.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar_one()
 
 
+def takes_mail(who):
+    return has_mail(who) and not is_refused(who["email"])
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_who_is_to_be_told_by_mail_and_phone_can_be(engine, seed):
     operator = Simulator(engine, seed)
@@ -67,7 +75,23 @@ def test_the_fuelled_vehicle_was_fuelled_before(engine):
 def test_the_payment_order_withholds_and_goes_to_a_supplier_with_an_address(engine):
     order = head(engine, schema.payment_orders, errand("payment_order").act(Simulator(engine, 1)))
     assert order["withheld"] > 0
-    assert has_mail(party(engine, order["supplier_id"]))
+    assert takes_mail(party(engine, order["supplier_id"]))
+
+
+def test_one_supplier_has_no_mailbox_and_is_paid_all_the_same(engine):
+    operator = Simulator(engine, 1)
+    (lost,) = [each for each in operator.parties if is_refused(each["email"] or "")]
+    assert lost["phone"].startswith("+595 9")
+    order = head(engine, schema.payment_orders, errand("payment_order", 1).act(operator))
+    assert order["supplier_id"] == lost["id"]
+    with pytest.raises(NothingOpen, match="no-such-user"):  # an order waits for his signature
+        errand("payment_order", 1).act(operator)
+
+
+@pytest.mark.parametrize("seed", range(9))
+def test_nothing_is_bought_of_whom_no_mail_reaches(engine, seed):
+    order = head(engine, schema.purchase_orders, errand("purchase_order").act(Simulator(engine, seed)))
+    assert takes_mail(party(engine, order["supplier_id"]))
 
 
 def test_the_closings_have_something_to_sum_up(engine):
@@ -145,6 +169,29 @@ def test_an_errand_is_followed_until_its_mail_and_document_lie_in_the_folder(des
         f"the messages of purchase_order {second[0].document}",
         True,
     ]
+
+
+def test_a_refused_mail_is_followed_to_the_phone_and_counts_when_the_text_has_arrived(desk, program):
+    program, _ = program
+    lose_mailbox(desk.operator)
+    desk.run("sweep")
+    program.operator = Simulator(desk.operator.engine, 5)  # who has seen the address that is there now
+    told = program.begin(errand("payment_order", 1))
+    program.wait = lambda what, until: [desk.run(step) for step in ("sweep", "deliver", "sweep")]
+    with desk.mail_server():
+        mail, text = told()
+    assert (mail.channel, mail.state, mail.replaced) == ("email", "refused", False)
+    assert (text.channel, text.state, text.well) == ("phone", "queued", False)
+    with phone_gateway() as gateway:
+        desk.env["AIRFLOW_CONN_PHONE"] = json.dumps({"conn_type": "apprise", "extra": {"url": gateway.url}})
+        program.taken = Taken(desk.log, gateway.log)
+        program.wait = lambda what, until: desk.run("deliver", "--now")
+        mail, text = told()
+    assert (mail.state, mail.seconds, mail.well, mail.complete) == ("refused", None, True, False)
+    assert mail.reason.startswith("told by phone instead: ")
+    assert "550 5.1.1 No such user here" in mail.reason
+    assert (text.channel, text.complete, text.document) == ("phone", True, mail.document)
+    assert mail.document in text.files[0].read_text()
 
 
 def test_a_mail_that_does_not_arrive_in_time_is_told(desk, program):

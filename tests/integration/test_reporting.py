@@ -257,7 +257,7 @@ def test_a_report_whose_rows_no_mail_can_show_travels_as_a_file(bureau):
     bureau.clock.set("2026-11-26 07:00")
     bureau.look()
     assert set(files(bureau.mail("bob", "2026-11-25"))) == {".pdf"}
-    assert "whole report is attached" in bureau.mail("bob", "2026-11-25").get_body(("html",)).get_content()
+    assert "more in the attached file" in bureau.mail("bob", "2026-11-25").get_body(("html",)).get_content()
 
 
 def test_when_nothing_happened_it_is_said_or_skipped_visibly(bureau):

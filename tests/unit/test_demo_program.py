@@ -30,6 +30,7 @@ def test_every_notification_has_an_errand_and_orders_come_as_often_as_asked_for(
         *["purchase_order"] * 3,
         "quotation",
         "payment_order",
+        "payment_order",
         "receipt",
         "vehicle_fuelling",
         "cash_closing",
@@ -38,7 +39,8 @@ def test_every_notification_has_an_errand_and_orders_come_as_often_as_asked_for(
         "record_change",
     ]
     by_phone = {errand.mailing for errand in planned if "phone" in errand.channels}
-    assert by_phone == {"receipt", "vehicle_fuelling"}
+    assert by_phone == {"payment_order", "receipt", "vehicle_fuelling"}
+    assert [errand.mailing for errand in planned if errand.refused] == ["payment_order"]
     assert all("email" in errand.channels for errand in planned)
 
 
@@ -98,6 +100,15 @@ def test_what_did_not_arrive_is_shown_with_its_reason_and_not_counted():
     assert "1 of 3 arrived" in said
     assert not refused.complete
     assert not missing.complete
+
+
+def test_a_refused_mail_and_the_text_that_replaced_it_are_one_message_that_arrived():
+    refused = arrival(None, state="refused", files=(), channel="email", reason="told by phone instead", replaced=True)
+    assert refused.well
+    assert not refused.complete
+    said = table([arrival(31.0), refused, arrival(1.0)])
+    assert "2 of 2 arrived, 1 of them through the phone after the mail was refused; seconds from" in said
+    assert "told by phone instead" in said
 
 
 def test_accepted_without_a_trace_at_the_catcher_has_not_arrived():

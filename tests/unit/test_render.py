@@ -218,6 +218,10 @@ def test_a_mail_that_clients_would_cut_is_refused(order):
 # Sheets
 
 
+def printed(renderer, *, proof):
+    (renderer.proof if proof else renderer).render("order", {}, Recipient("a@x.example"))
+
+
 def sheet_of(renderer, **row):
     return renderer.render("order", row, ANA).attachments[-1]
 
@@ -259,19 +263,36 @@ def test_a_sheet_for_several_recipients_is_written_once_and_always_alike(order):
         "picture:0000",
     ],
 )
-def test_a_sheet_fetches_nothing_from_outside(order, tmp_path, address):
+@pytest.mark.parametrize("proof", [False, True])
+def test_a_sheet_fetches_nothing_from_outside(order, tmp_path, address, proof):
     (tmp_path.parent / "outside.png").write_bytes(PNG)
     (tmp_path / "assets").mkdir()
     (tmp_path / "assets/link.png").symlink_to(tmp_path.parent / "outside.png")
     with pytest.raises(TemplateError, match=r"sheet\.html\.j2") as caught:
-        sheet_of(order(sheet__html=f"<title>x</title><img src='{address}'>"))
+        printed(order(sheet__html=f"<title>x</title><img src='{address}'>"), proof=proof)
     assert any(word in str(caught.value) for word in ("nothing is fetched", "outside the include folder", "no file"))
 
 
-def test_a_sheet_s_style_cannot_fetch_from_outside_either(order):
-    for style in ("@import url(https://example.com/a.css);", "body{background:url(file:///etc/hostname)}"):
-        with pytest.raises(TemplateError):
-            sheet_of(order(sheet__html=f"<title>x</title><style>{style}</style>x"))
+@pytest.mark.parametrize("proof", [False, True])
+@pytest.mark.parametrize(
+    "style",
+    [
+        "@import url(https://example.com/a.css);",
+        "@import 'https://example.com/a.css';",
+        "body{background:url(file:///etc/hostname)}",
+        "body{background:url('file:///etc/hostname')}",
+    ],
+)
+def test_a_sheet_s_style_cannot_fetch_from_outside_either(order, style, proof):
+    with pytest.raises(TemplateError):
+        printed(order(sheet__html=f"<title>x</title><style>{style}</style>x"), proof=proof)
+
+
+@pytest.mark.parametrize("proof", [False, True])
+def test_a_style_in_a_tag_cannot_either(order, proof):
+    html = "<title>x</title><p style='background: url(&quot;file:///etc/hostname&quot;)'>x</p>"
+    with pytest.raises(TemplateError):
+        printed(order(sheet__html=html), proof=proof)
 
 
 def test_a_picture_in_a_sheet_cannot_fetch_from_outside(order, tmp_path):
@@ -290,6 +311,21 @@ def test_a_sheet_shows_files_and_pictures_of_include(order, tmp_path):
     html = "<title>x</title><img src='assets/a b.png'><img src=\"{{ picture('assets/a b.png') }}\">"
     page = pypdf.PdfReader(io.BytesIO(sheet_of(order(sheet__html=html)).data)).pages[0]
     assert len(page.images) >= 1
+
+
+def test_a_proof_writes_no_pdf_and_lays_a_template_s_short_sheet_out_once(order, tmp_path):
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets/a b.png").write_bytes(PNG)
+    style = "<style>p{background:url('assets/a b.png')} q{filter:url(#x)}</style>"
+    html = f"<title>x</title>{style}<img src=\"{{{{ picture('assets/a b.png') }}}}\">{{{{ text }}}}"
+    renderer = order(sheet__html=html)
+    for text in ("x" * 50_000, "short", "another"):
+        content = renderer.proof.render("order", {"text": text}, Recipient("a@x.example"))
+        assert [each.media_type for each in content.attachments] == []
+    assert [each.media_type for each in renderer.proof._printer._written.values()] == ["application/pdf"]
+    assert sheet_of(renderer, text="short").media_type == "application/pdf"
+    with pytest.raises(TemplateError, match=r"sheet\.html\.j2:1"):
+        order(sheet__html="{{ nothing }}").proof.render("order", {}, Recipient("a@x.example"))
 
 
 # The check, without data

@@ -218,6 +218,8 @@ def test_a_part_of_a_whole_is_a_percentage_and_of_nothing_a_dash():
     assert ES.percent_of(45, "100") == "45\xa0%"
     assert ES.percent_of("1", 3, 1) == "33,3\xa0%"
     assert ES.percent_of(5, 0) == "–"
+    assert [ES.percent_of(n, 1000) for n in (0, 4, 5, 10)] == ["0\xa0%", "<1\xa0%", "1\xa0%", "1\xa0%"]
+    assert (ES.percent_of(4, 10_000, 1), ES.percent_of(-4, 1000)) == ("<0,1\xa0%", ">−1\xa0%")
 
 
 def test_a_sum_is_exact():

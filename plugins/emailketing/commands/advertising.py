@@ -40,12 +40,14 @@ def campaign(names: Sequence[str], day: datetime | None) -> None:
 @_day
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="People shown in the table.")
 @click.option("--seed", "seeds", multiple=True, help="Send a copy of each different mail to this address, now.")
+@click.option("--no-links", "offline", is_flag=True, help="Do not try the links of its mails (no internet here).")
 @as_json
 @command
-def dry_run(name: str, day: datetime | None, limit: int, seeds: Sequence[str], as_json: bool) -> None:
+def dry_run(name: str, day: datetime | None, limit: int, seeds: Sequence[str], offline: bool, as_json: bool) -> None:
     """Who would get a campaign's edition or a greeting, who would not, and why. Nothing is sent.
 
-    Of a campaign also what is wrong with its mails. With --seed a copy of each mail goes straight to that address,
+    Of a campaign also what is wrong with its mails, and whether their links lead anywhere: each is asked once, except
+    those that are one reader's own. With --seed a copy of each mail goes straight to that address,
     marked as a test. The outbox keeps nothing of it.
     """
     if greeting := greetings.named(name):
@@ -55,7 +57,9 @@ def dry_run(name: str, day: datetime | None, limit: int, seeds: Sequence[str], a
         return
     from emailketing.commands import campaigns
 
-    if not campaigns.show_plan(name, day, limit, seeds, as_json):
+    if as_json:
+        campaigns.print_plan(name, day)
+    elif not campaigns.show_plan(name, day, limit, seeds, links=not offline):
         raise click.ClickException("The mails must be mended before anybody gets them.")
 
 

@@ -30,17 +30,24 @@ def put(names: Sequence[str], day: datetime | None) -> list[str]:
     return list(dict.fromkeys(problems))
 
 
-def show_plan(name: str, day: datetime | None, limit: int, seeds: Sequence[str], as_json: bool) -> bool:
-    """Print who would get an edition and who not, and what its mails are like; whether they may go as they are."""
+def print_plan(name: str, day: datetime | None) -> None:
+    """Print as JSON who would get an edition and who not, and why."""
+    (chosen,) = _campaigns([name])
+    print_json(_plain(choice) for choice in road.plan(wiring.campaigner(), chosen, _moment(day)))
+
+
+def show_plan(name: str, day: datetime | None, limit: int, seeds: Sequence[str], *, links: bool) -> bool:
+    """Print who would get an edition and who not, and what its mails are like; whether they may go as they are.
+
+    With `links` their links are tried.
+    """
     (chosen,) = _campaigns([name])
     campaigner, moment = wiring.campaigner(), _moment(day)
-    choices = road.plan(campaigner, chosen, moment)
-    if as_json:
-        print_json(_plain(choice) for choice in choices)
-        return True
-    _print_plan(chosen, choices, limit)
+    _print_plan(chosen, road.plan(campaigner, chosen, moment), limit)
     mails = road.samples(campaigner, chosen, moment)
     wrong = [line for sample in mails for line in _print_mail(sample)]
+    if links:
+        wrong += _print_links(road.try_links(mails, wiring.asker().ask_all))
     for address in seeds:
         for sample in mails:
             _send_seed(chosen, sample, address)
@@ -93,10 +100,19 @@ def _print_mail(sample: road.Sample) -> list[Finding]:
     files = sum(len(each.data) for each in content.attachments)
     about = [sample.choice.group or "all", sample.choice.envelope.recipient.language, sample.choice.variant]
     click.echo(f"{' · '.join(filter(None, about))}: {content.subject!r}, {weight:,} bytes of HTML, {files:,} of files")
-    found = findings(content, leave=sample.leave)
+    return _told(findings(content, leave=sample.leave))
+
+
+def _print_links(tried: road.Tried) -> list[Finding]:
+    if tried.asked:
+        click.echo(f"links: {tried.asked} tried")
+    return _told(tried.findings)
+
+
+def _told(found: Sequence[Finding]) -> list[Finding]:
     for finding in found:
         click.echo(f"  {finding.level}: {finding.what}")
-    return found
+    return list(found)
 
 
 def _send_seed(chosen: Campaign, sample: road.Sample, address: str) -> None:
@@ -229,11 +245,11 @@ def resend(mailing: str, edition: str, states: Sequence[State], by: str, why: st
 def checked(mailing: Campaign) -> str:
     """What can be said of a campaign against the live ERP. Raises AuthoringError for all that is wrong."""
     campaigner, moment = wiring.campaigner(), road.utc_now()
-    problems = road.check_campaign(campaigner, mailing, moment)
+    problems, mails = road.check_campaign(campaigner, mailing, moment)
     if problems:
         raise problems[0] if len(problems) == 1 else AuthoringError("\n".join(map(str, problems)))
     choices = list(road.plan(campaigner, mailing, moment))
-    warnings = {finding.what for each in road.samples(campaigner, mailing, moment) for finding in _warned(each)}
+    warnings = {finding.what for each in mails for finding in _warned(each)}
     warnings |= _unchosen(campaigner, mailing)
     told = "".join(f"\n  {NOTE} {warning}" for warning in sorted(warnings))
     count = sum(choice.gets_it for choice in choices)

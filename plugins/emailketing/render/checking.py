@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, nodes
+from jinja2 import Environment, TemplateNotFound, nodes
 from jinja2 import TemplateError as JinjaError
 
 from emailketing.errors import TemplateError, nearest
@@ -67,8 +68,7 @@ def _file_problems(
 ) -> Iterator[TemplateError]:
     source = path.read_text(encoding="utf-8")
     try:
-        tree = environment.parse(source, filename=str(path))
-        environment.compile(source, filename=str(path))
+        tree = _compiled(environment, source, str(path))
     except JinjaError as error:
         yield told(error, folder.templates, {}, environment.filters)
         return
@@ -80,16 +80,33 @@ def _file_problems(
         yield from _word_there(path, attribute, words)
 
 
+@lru_cache(maxsize=512)
+def _compiled(environment: Environment, source: str, path: str) -> nodes.Template:
+    """The tree of a template that can be compiled. Layouts are asked for with each mailing, and need it once."""
+    environment.compile(source, filename=path)
+    return environment.parse(source, filename=path)
+
+
 def _template_there(path: Path, node: Any, environment: Environment) -> Iterator[TemplateError]:
     name = getattr(node.template, "value", None)
-    known = environment.list_templates()
-    if isinstance(name, str) and name not in known:
+    if isinstance(name, str) and not _is_there(name, environment):
+        known = environment.list_templates()
         yield TemplateError(f"There is no template {name!r}.", path=path, line=node.lineno, hint=nearest(name, known))
     if isinstance(name, str) and name.endswith(".txt.j2") and not path.name.endswith(".txt.j2"):
         message = f"{name!r} is plain text; what it gives would stand in the HTML without being escaped."
         yield TemplateError(
             message, path=path, line=node.lineno, hint="Put what both use into a file of type .html.j2."
         )
+
+
+def _is_there(name: str, environment: Environment) -> bool:
+    try:
+        environment.get_or_select_template(name)
+    except TemplateNotFound:
+        return False
+    except JinjaError:  # what is wrong with it is told of itself
+        return True
+    return True
 
 
 def _picture_there(path: Path, call: nodes.Call, include: Path) -> Iterator[TemplateError]:

@@ -216,9 +216,15 @@ class Formats:
         return str(_pattern(places).apply(ratio, self.locale, decimal_quantization=False))
 
     def percent_of(self, value: Any, whole: Any, decimals: int = 0) -> str:
-        """What part of `whole` a value is: '45 %'; a dash where the whole is nothing."""
+        """What part of `whole` a value is: '45 %', '<1 %' where it is little but something; a dash of nothing."""
         base = decimal_of(whole)
-        return self.percent(decimal_of(value) * 100 / base, decimals) if base else or_dash(None)
+        if not base:
+            return str(or_dash(None))
+        share = decimal_of(value) * 100 / base
+        if share and not _rounded(share, decimals):
+            least = self.percent(Decimal(1).scaleb(-decimals), decimals)
+            return f"<{least}" if share > 0 else f">−{least}"
+        return self.percent(share, decimals)
 
     def signed_money(self, value: Any, currency: str) -> str:
         """A difference with its sign and currency: 'Gs. −20.000'."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from html.parser import HTMLParser
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urldefrag, urlsplit
 
 from emailketing.model import GO_PATH, Content
 from emailketing.render.photos import PICTURES_LIMIT
@@ -21,6 +21,7 @@ SUBJECT_SHOWN = 60
 FEWEST_LETTERS = 120  # a mail of pictures that says less looks empty where pictures are not shown
 
 _SCHEMES = frozenset({"https", "mailto", "tel"})
+_WRITTEN = re.compile(r"https?://[^\s<>\"\]}]+", re.IGNORECASE)
 _SHOUTING = re.compile(r"[!¡]{2,}|\b[A-ZÁÉÍÓÚÑ]{5,}\b(?:\s+\b[A-ZÁÉÍÓÚÑ]{4,}\b)+|[$€₲]{2,}")
 
 
@@ -53,6 +54,22 @@ def findings(content: Content, *, leave: str = "") -> list[Finding]:
     if leave and leave not in content.text:
         found.append(_error("the text part shows no way to leave: end it with _layout/advertising.txt.j2"))
     return list(dict.fromkeys(found))
+
+
+def web_links(content: Content) -> tuple[str, ...]:
+    """The http and https addresses that a content leads to, each once: links of the HTML part, and those in texts."""
+    page = _Page("")
+    page.feed(content.html)
+    page.close()
+    written = (_whole(found) for part in (content.text, content.phone) for found in _WRITTEN.findall(part))
+    bare = (urldefrag(link.strip()).url for link in (*page.links, *written))
+    return tuple(dict.fromkeys(link for link in bare if link.lower().startswith(("http://", "https://"))))
+
+
+def _whole(link: str) -> str:
+    """An address in a text, without the punctuation of the sentence that it stands in."""
+    link = link.rstrip(".,;:!?'»”…")
+    return link.rstrip(").,") if link.endswith(")") and "(" not in link else link
 
 
 def _subject(subject: str) -> Iterator[Finding]:

@@ -35,6 +35,11 @@ def inlined(html: str) -> str:
     return _inliner().inline(html)
 
 
+def closed_up(html: str) -> str:
+    """The page with each middle dot tied to what follows it, so that none ends a line."""
+    return html.replace(" · ", " ·\u00a0")
+
+
 def derived_text(html: str) -> str:
     """A text part that a person can read, from the HTML part."""
     text = get_text(html, ParserConfig(css=CSS_PROFILES["strict"], display_links=False, display_images=False))

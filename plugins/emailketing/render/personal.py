@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import wraps
+from functools import cached_property, wraps
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -22,6 +22,7 @@ from emailketing.hostile import MARKS, cleaned, one_line
 from emailketing.model import Attachment, Content, Measuring
 from emailketing.render.counting import counted
 from emailketing.render.formats import Unformattable
+from emailketing.render.lint import web_links
 
 #: What templates see beside `recipient` and is each reader's own; `leave` is an address that we made ourselves.
 OWN = ("why", "leave")
@@ -149,6 +150,11 @@ class Shared:
         self._refuse_attributes(content.html)
         self._parts = {name: self._pieces(getattr(content, name)) for name in ("subject", "text", "html", "phone")}
 
+    @cached_property
+    def links(self) -> tuple[str, ...]:
+        """The web addresses that are shown to all readers; those that hold what is one reader's own are left out."""
+        return tuple(link for link in web_links(self.content) if not _MARK.search(link))
+
     def with_files(self, files: Sequence[Attachment]) -> Shared:
         """The same with further attachments, which are everybody's."""
         self.content = replace(self.content, attachments=(*self.content.attachments, *files))
@@ -161,7 +167,9 @@ class Shared:
         """
         seen = str(self._places.place(SEEN)) if measuring.opens else ""
         html = counted(self.content.html, seen, self._going if measuring.clicks else None)
-        return Shared(replace(self.content, html=html), self._places, self._path)
+        counting = Shared(replace(self.content, html=html), self._places, self._path)
+        counting.links = self.links  # where they lead in the end
+        return counting
 
     def _going(self, link: str) -> str:
         return str(self._places.place(GO, ((_led, (link,), {}),)))

@@ -8,9 +8,10 @@ import unicodedata
 from collections import OrderedDict
 from collections.abc import Iterable
 from hashlib import sha256
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from weasyprint import HTML
 from weasyprint.text.fonts import FontConfiguration
@@ -51,6 +52,15 @@ class Printer:
             self._written.popitem(last=False)
         return self._written[key]
 
+    def proofread(self, html: str, pictures: Iterable[Attachment] = ()) -> None:
+        """Raise TemplateError for an address that `write` would refuse, without laying the sheet out."""
+        fetcher = _Fetcher(self._include, {picture.sha256: picture for picture in pictures})
+        page = _Addresses()
+        page.feed(html)
+        page.close()
+        for address in page.found:
+            fetcher.fetch(urljoin(f"{self._include.resolve().as_uri()}/", address))
+
     def _write(self, html: str, pictures: Iterable[Attachment]) -> Attachment:
         fetcher = _Fetcher(self._include, {picture.sha256: picture for picture in pictures})
         base = f"{self._include.resolve().as_uri()}/"
@@ -76,6 +86,36 @@ def _breakable(html: str) -> str:
 
 
 _LONG_WORD = re.compile(r"[^\s<>&;\u200b]{60}")
+
+
+_FETCHED = {"img": "src", "image": "href", "link": "href", "object": "data", "embed": "src", "input": "src"}
+_IN_STYLES = re.compile(r"""(?:url\(|@import\s+(?!url\())\s*(?:"([^"]*)"|'([^']*)'|([^"')\s;]+))""", re.IGNORECASE)
+
+
+class _Addresses(HTMLParser):
+    """What a sheet asks for when it is laid out: pictures, style sheets, fonts."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: list[str] = []
+        self._style = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._style = tag == "style"
+        given = {name.removeprefix("xlink:"): value or "" for name, value in attrs}
+        self.found += filter(None, [given.get(_FETCHED.get(tag, ""), "")])
+        self._read_style(given.get("style", ""))
+
+    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002 the library's signature
+        self._style = False
+
+    def handle_data(self, data: str) -> None:
+        if self._style:
+            self._read_style(data)
+
+    def _read_style(self, style: str) -> None:
+        addresses = map("".join, _IN_STYLES.findall(style))
+        self.found += [address for address in addresses if address and not address.startswith("#")]
 
 
 class _Fetcher(URLFetcher):  # type: ignore[misc]

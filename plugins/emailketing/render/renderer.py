@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +21,7 @@ from emailketing.render.changes import Changes
 from emailketing.render.faults import Missing, told
 from emailketing.render.folder import PARTS, REPORT, Folder, Words, mailings
 from emailketing.render.formats import Formats, Unformattable, locale_for
-from emailketing.render.mail import Pictures, derived_text, inlined, tidied
+from emailketing.render.mail import Pictures, closed_up, derived_text, inlined, tidied
 from emailketing.render.personal import Places, Shared, deferring
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ HTML_LIMIT = 100_000
 
 #: Longest line of text that is sent as a subject; mail clients show some sixty characters of it.
 SUBJECT_LIMIT = 250
+
+_SHORT_SHEET = 40_000  # letters of HTML that are laid out within a second or two
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Renderer:
         self._zone = ZoneInfo(str(company.get("timezone") or "UTC"))
         self._environments: dict[str, Environment] = {}
         self._folders: dict[tuple[str, bool], Folder] = {}
+        self._laid_out: set[str] | None = None  # of a proof, the templates of sheets that need not be laid out again
 
     def render(
         self,
@@ -121,6 +125,17 @@ class Renderer:
             phone=phone,
             attachments=(*pictures.held(), *(self._sheet(job) if sheet else ())),
         )
+
+    @cached_property
+    def proof(self) -> Renderer:
+        """The same for those who look for faults and need no PDF, which takes most of the time.
+
+        Every sheet is written as HTML. It is laid out once for each template, if it is short; of the others it is only
+        seen to that they ask for nothing from outside.
+        """
+        proof = copy(self)
+        proof._laid_out = set()
+        return proof
 
     def language(self, mailing: str, wanted: str, *, report: bool = False) -> str:
         """The language in which a recipient who wants `wanted` gets this mailing."""
@@ -224,7 +239,7 @@ class Renderer:
     def _html(self, job: _Job, pictures: Pictures) -> str:
         shown: dict[str, Any] = {"picture": pictures.mail, "photo": pictures.mail_photo, "has_picture": pictures.there}
         page = self._part(job, "body", **shown)
-        html = inlined(page) if page else ""
+        html = closed_up(inlined(page)) if page else ""
         if len(html.encode()) > HTML_LIMIT:
             raise TemplateError(
                 f"The mail's HTML has {len(html.encode()):,} bytes; mail clients cut it at {HTML_LIMIT:,}.",
@@ -250,9 +265,18 @@ class Renderer:
         if not html:
             return ()
         try:
-            return (self._printer.write(html, pictures.held()),)
+            return self._printed(html, pictures, job.folder.part("sheet", job.language, self._language) or "")
         except TemplateError as error:
             raise self._placed(error, job, "sheet") from None
+
+    def _printed(self, html: str, pictures: Pictures, template: str) -> tuple[Attachment, ...]:
+        if self._laid_out is None:
+            return (self._printer.write(html, pictures.held()),)
+        self._printer.proofread(html, pictures.held())
+        if template not in self._laid_out and len(html) <= _SHORT_SHEET:
+            self._printer.write(html, pictures.held())
+            self._laid_out.add(template)
+        return ()
 
     @cached_property
     def _printer(self) -> Printer:

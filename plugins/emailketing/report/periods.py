@@ -201,6 +201,19 @@ def short_label(period: Period, locale: Locale) -> str:
             return str(period.start.year)
 
 
+def subject_label(period: Period, locale: Locale) -> str:
+    """The period where there is little room and nothing else tells the year: '20 nov 2026', '9–15 de nov. de 2026'."""
+    from babel.dates import format_date
+
+    match period.cadence:
+        case Cadence.DAILY:
+            return str(format_date(period.start, "medium", locale=locale))
+        case Cadence.WEEKLY:
+            return _days(period, locale)
+        case _:
+            return short_label(period, locale)
+
+
 def _days(period: Period, locale: Locale, skeleton: str = "yMMMd") -> str:
     from babel.dates import format_interval
 

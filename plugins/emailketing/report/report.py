@@ -17,7 +17,7 @@ from emailketing.hostile import cleaned, one_line
 from emailketing.report.charts import Drawing, Plot, Spark, SparkDrawing
 from emailketing.report.frame import Column, Line, Style, Table
 from emailketing.report.kinds import DASH, Exact, Kind, Money, Numeric, Text, Writer, minus
-from emailketing.report.periods import Cadence, Period
+from emailketing.report.periods import Cadence, Period, subject_label
 from emailketing.report.variance import Good, Mood, Scale, Variance, variance
 from emailketing.report.words import words
 
@@ -36,8 +36,12 @@ _COMPARED = 4
 #: Columns with one unit that say it once, in the head of the first.
 _SAME_UNIT = 3
 
-#: Lines of a section that a mail shows; a section of more travels as a file as well.
-MOST_SHOWN = 12
+#: Lines of a section that a mail shows, which is read on a phone; a section of more travels as a file as well. A list
+#: of more that is not the first section shows the fewer of them. Accounts and groups are summed up instead.
+MOST_SHOWN, FEWER_SHOWN, MOST_SUMMED = 10, 5, 12
+
+#: A detail as short as this stays in one line on a narrow screen.
+_SHORT_DETAIL = 24
 
 
 @dataclass(frozen=True)
@@ -184,7 +188,7 @@ class LineText:
     @property
     def detail(self) -> str:
         """All details in one line."""
-        return " · ".join(each.text for each in self.details)
+        return " ·\u00a0".join(each.text for each in self.details)
 
 
 class Written:
@@ -196,8 +200,13 @@ class Written:
         self.who, self.what, self.when = (_clean(each) for each in (report.who, report.what, report.when))
         self.titled = ", ".join(filter(None, (self.what, _clean(report.unit))))
         self.notes = [_clean(note) for note in report.notes]
-        self.shown = MOST_SHOWN
         self.empty = report.empty
+
+    @cached_property
+    def when_short(self) -> str:
+        """The period where there is little room, as in a subject."""
+        period = self.report.period
+        return subject_label(period, self.writer.locale) if period else self.when
 
     @cached_property
     def message(self) -> str:
@@ -220,7 +229,10 @@ class Written:
     @cached_property
     def sections(self) -> list[SectionText]:
         """The sections; those of the same columns have them at the same places."""
-        found = [SectionText(section, self.writer) for section in self.report.sections]
+        found = [
+            SectionText(section, self.writer, FEWER_SHOWN if place else MOST_SHOWN)
+            for place, section in enumerate(self.report.sections)
+        ]
         for each in found:
             each.alike = tuple(other for other in found if other.table.columns == each.table.columns)
         return found
@@ -257,9 +269,9 @@ def _full(value: Exact, scale: Scale, writer: Writer) -> str:
 
 
 class SectionText:
-    """A section as one reader sees it."""
+    """A section as one reader sees it; `most` lines are what a mail shows of more than anybody reads there."""
 
-    def __init__(self, section: Section, writer: Writer) -> None:
+    def __init__(self, section: Section, writer: Writer, most: int = MOST_SHOWN) -> None:
         self._section, self.table, self._writer = section, section.table, writer
         self._words = words(writer.locale)
         self.title, self.note = _clean(section.title), _clean(section.note)
@@ -268,7 +280,7 @@ class SectionText:
         #: The sections whose columns stand at the same places.
         self.alike: tuple[SectionText, ...] = (self,)
         self._page = _BESIDE_PICTURES if self.pictured else _PAGE
-        self.count = len(section.table.rows())
+        self._most, self.count = most, len(section.table.rows())
         self._groups = [section.table.index(name) for name in section.table.group_by]
         #: The place of the column that says what a line is.
         self.label = self._place_of_label()
@@ -290,6 +302,14 @@ class SectionText:
             )
             for place, (column, unit, width) in enumerate(zip(self.table.columns, units, self._widths(), strict=True))
         ]
+
+    @cached_property
+    def shown(self) -> int:
+        """How many lines a mail shows at most."""
+        lines = self.table.lines
+        if self._groups or any(line.style is Style.SUM for line in lines):
+            return MOST_SUMMED
+        return self._most if len(lines) > MOST_SHOWN else MOST_SHOWN
 
     @property
     def what_head(self) -> str:
@@ -342,6 +362,12 @@ class SectionText:
     def is_whole(self, most: int) -> bool:
         """Whether `brief` shows everything."""
         return len(self.table.lines) <= most
+
+    def more(self, most: int) -> int:
+        """How many rows come after those that `brief` shows; 0 where it shows all, or sums that stand for all."""
+        if self.is_whole(most) or self._summary(most):
+            return 0
+        return self.count - sum(line.style is not Style.SUBTOTAL for line in self.table.lines[:most])
 
     @property
     def printed(self) -> int:
@@ -425,7 +451,7 @@ class SectionText:
         main = self.table.columns[self._main].kind if self._main is not None else column.kind
         same_unit = column.kind.unit(self._writer) == main.unit(self._writer)
         told = text if same_unit else column.kind.told(value, self._writer)
-        return f"{_clean(column.label)} {minus(told) if column.kind.right else told}"
+        return _together(_clean(column.label), minus(told) if column.kind.right else told)
 
     def _group_of(self, line: Line) -> tuple[object, ...]:
         if line.style is Style.SUBTOTAL:
@@ -518,6 +544,12 @@ def _scaled(column: Column, scale: Scale) -> Column:
 def _is_code(text: str | None) -> bool:
     """Whether a text is one short word, which a hyphen in it must not break."""
     return text is None or (len(text) <= _LONGEST_CODE and not text.count(" "))
+
+
+def _together(label: str, told: str) -> str:
+    """A head and its value: short ones in one line, of longer ones what makes no sense apart."""
+    named = f"{label}\u00a0{told}".replace("Δ ", "Δ\u00a0")
+    return named.replace(" ", "\u00a0") if len(named) <= _SHORT_DETAIL else named
 
 
 def _breadth(text: str) -> float:

@@ -29,6 +29,7 @@ from emailketing.road.greeting_preview import (
     rehearse,
 )
 from emailketing.road.leaving import Left, leave
+from emailketing.road.linking import Tried, try_links
 from emailketing.road.preview import check_addresses, check_filters, check_mailing, newest_event, send_test
 from emailketing.road.previewing import check_report, check_subscription, last_period, next_due, preview_report
 from emailketing.road.readers import Reader
@@ -65,6 +66,7 @@ __all__ = [
     "Sweeper",
     "Swept",
     "Tally",
+    "Tried",
     "Verdict",
     "Visit",
     "advertise",
@@ -103,6 +105,7 @@ __all__ = [
     "sweep",
     "sweep_all",
     "sweep_out",
+    "try_links",
     "utc_now",
     "wire",
     "withdraw",

@@ -76,6 +76,7 @@ class Sample:
 
     choice: Choice
     content: Content
+    links: tuple[str, ...] = ()  # the web addresses that are the same for all its readers
 
     @property
     def leave(self) -> str:
@@ -102,34 +103,34 @@ def samples(
                 if better and choice.envelope.recipient.address and edition.stock.something_for(choice.group):
                     found[key] = choice
         chosen = sorted(found.values(), key=lambda choice: not choice.gets_it)[:most]
-        return [_sample(edition, choice) for choice in chosen]
+        press = _Press(edition)
+        return [press.sample(choice) for choice in chosen]
 
 
-def _sample(edition: Edition, choice: Choice) -> Sample:
-    edition.stock.load({choice.group: choice.row.get(GROUP)})
-    return Sample(choice, _Press(edition).content(choice))
-
-
-def check_campaign(campaigner: Campaigner, campaign: Campaign, moment: datetime) -> list[AuthoringError]:
+def check_campaign(
+    campaigner: Campaigner, campaign: Campaign, moment: datetime
+) -> tuple[list[AuthoringError], list[Sample]]:
     """Everything wrong with a campaign's queries and templates, held against the ERP as it is at this moment.
 
-    Its mails are rendered, one of each kind; what a reader or a filter would find wrong with them is among it.
+    Its mails are rendered, one of each kind, without their PDFs; what a reader or a filter would find wrong with them
+    is among it. They are given, too.
     """
+    campaigner = replace(campaigner, renderer=campaigner.renderer.proof)
     problems: list[AuthoringError] = []
     problems += campaigner.renderer.check(campaign.name, campaign.channels, report="pdf" in campaign.attach)
     if problems:
-        return problems
+        return problems, []
     try:
         with Edition(campaigner, campaign, moment) as edition:
             _check_columns(edition)
         mails = samples(campaigner, campaign, moment)
     except AuthoringError as error:
-        return [error]
+        return [error], []
     path = campaigner.renderer.folder(campaign.name)
     for sample in mails:
         group = sample.choice.group
         problems += [TemplateError(f"group {group!r}: {fault}.", path=path) for fault in _faults(sample)]
-    return list({str(problem): problem for problem in problems}.values())
+    return list({str(problem): problem for problem in problems}.values()), mails
 
 
 def _faults(sample: Sample) -> list[str]:
@@ -174,9 +175,11 @@ class _Press:
                 messages = []
         self._put(messages)
 
-    def content(self, choice: Choice) -> Content:
+    def sample(self, choice: Choice) -> Sample:
         """What one person reads. Raises TemplateError."""
-        return self._filled(choice, self._shared(choice))
+        self._edition.stock.load({choice.group: choice.row.get(GROUP)})
+        shared = self._shared(choice)
+        return Sample(choice, self._filled(choice, shared), shared.links)
 
     def _messages(self, choice: Choice) -> list[Message]:
         """The message to one person, and with the first of each rendering the copies to the seeds."""

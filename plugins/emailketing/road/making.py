@@ -17,7 +17,7 @@ from emailketing.report.composing import Material, Voice, compose, notice
 from emailketing.report.declaration import FORMATS, ReportMailing
 from emailketing.report.naming import Words
 from emailketing.report.periods import Period
-from emailketing.report.report import MOST_SHOWN, Report
+from emailketing.report.report import Report
 from emailketing.road.reporter import Reporter
 
 T = TypeVar("T")
@@ -65,6 +65,16 @@ class Made:
             self._contents[channel] = self._content(channel)
         return self._contents[channel]
 
+    def proof(self, *, files: bool) -> None:
+        """Make what readers get, to see whether it can be made: mail, text and paper, and with `files` the others.
+
+        Raises AuthoringError.
+        """
+        variables, reader = {"report": self.report}, Recipient("", "", self._language)
+        self._reporter.renderer.proof.render(self._mailing.name, variables, reader)
+        for _ in self._files(FORMATS if files else ()):
+            pass
+
     def _content(self, channel: str) -> Content:
         formats = self._formats if channel else FORMATS
         if not formats and channel != "phone":
@@ -97,7 +107,7 @@ def voiced(reporter: Reporter, mailing: ReportMailing, language: str) -> Voice:
 
 def _needed(report: Report, writer: Any) -> tuple[str, ...]:
     """The file that has to travel where the mail cannot show all rows, and so says that a file has them."""
-    counts = [section.count for section in report.written(writer).sections if not section.is_whole(MOST_SHOWN)]
+    counts = [section.count for section in report.written(writer).sections if not section.is_whole(section.shown)]
     return (("pdf",) if max(counts) <= _PRINTED else ("xlsx",)) if counts else ()
 
 

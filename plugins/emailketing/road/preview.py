@@ -65,7 +65,7 @@ def _render_problems(renderer: Renderer, mailing: Mailing, event: Event, who: Au
     for channel in mailing.ways:
         recipient = who.example(replace(mailing, channels=(channel,)), event.variables)
         try:
-            renderer.render(mailing.name, event.variables, recipient, channel)
+            renderer.proof.render(mailing.name, event.variables, recipient, channel)
         except AuthoringError as error:
             problems.append(error)
     return problems

@@ -53,13 +53,14 @@ def check_report(reporter: Reporter, mailing: ReportMailing) -> list[AuthoringEr
 
 def _unmade(reporter: Reporter, mailing: ReportMailing, material: Material) -> Iterator[AuthoringError]:
     """What fails when the report is made in each of its languages."""
-    for language in reporter.renderer.languages(mailing.name):
+    for place, language in enumerate(reporter.renderer.languages(mailing.name)):
         try:
             words = voiced(reporter, mailing, language).words
             path = reporter.renderer.words_file(mailing.name, language)
             for error in misnamed(mailing, words, material.now):
                 yield DeclarationError(str(error.args[0]), path=path, hint=error.hint)
-            Made.of(reporter, mailing, material, language, FORMATS).content()
+            # Workbooks differ between languages in their words alone.
+            Made.of(reporter, mailing, material, language, FORMATS).proof(files=not place)
         except AuthoringError as error:
             yield error
 

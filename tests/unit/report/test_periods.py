@@ -16,6 +16,7 @@ from emailketing.report.periods import (
     local,
     midnight,
     short_label,
+    subject_label,
 )
 
 ASUNCION, BERLIN, TOKYO = ZoneInfo("America/Asuncion"), ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Tokyo")
@@ -131,3 +132,17 @@ def test_a_misspelt_cadence_is_told_with_the_nearest():
     with pytest.raises(DeclarationError, match=r"'montly'\.\n  Did you mean 'monthly'\?"):
         Cadence.named("montly")
     assert Cadence.named(" Weekly ") is Cadence.WEEKLY
+
+
+@pytest.mark.parametrize(
+    ("cadence", "spanish", "english"),
+    [
+        ("daily", "19 nov. 2026", "Nov 19, 2026"),
+        ("weekly", "16–22 de nov. de 2026", "Nov 16–22, 2026"),
+        ("monthly", "nov. 2026", "Nov 2026"),
+    ],
+)
+def test_in_a_subject_a_period_is_short_and_has_its_year(cadence, spanish, english):
+    period = containing(Cadence(cadence), date(2026, 11, 19))
+    assert subject_label(period, ES) == spanish
+    assert subject_label(period, EN).replace("\u2009", " ") == english

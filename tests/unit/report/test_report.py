@@ -173,15 +173,41 @@ def test_lines_for_paper_do_not_repeat_a_group_down_its_column():
 def test_lines_for_a_phone_say_what_it_is_its_amount_and_the_rest_below():
     text = report(sections=(section(ROWS, Layout(currency="PYG", group_by=("branch",))),)).written(ES).sections[0]
     assert [(line.what, line.detail, line.amount) for line in text.brief(3)] == [
-        ("Total Central", "Litres 10,5", "120"),
-        ("Total Este", "Litres 7,0", "3"),
+        ("Total Central", "Litres\u00a010,5", "120"),
+        ("Total Este", "Litres\u00a07,0", "3"),
     ]
     assert [(line.what, line.detail) for line in text.brief(9)][:2] == [
-        ("Diésel", "Central · Litres 10,5"),
+        ("Diésel", "Central ·\u00a0Litres\u00a010,5"),
         ("Nafta", "Central"),
     ]
     assert (text.what_head, text.amount_head, text.count) == ("Product", "Amount, Gs.", 3)
     assert (text.is_whole(5), text.is_whole(4)) == (True, False)
+
+
+def test_a_mail_shows_ten_rows_of_a_long_list_and_five_where_it_is_not_the_first():
+    long = [{"product": f"p{n}", "amount": n} for n in range(40)]
+    sections = report(sections=(section(long), section(long), section(long[:10]))).written(ES).sections
+    assert [each.shown for each in sections] == [10, 5, 10]
+    assert [each.more(each.shown) for each in sections] == [30, 35, 0]
+    assert [len(each.brief(each.shown)) for each in sections] == [10, 5, 10]
+    assert not sections[1].is_whole(sections[1].shown)
+
+
+def test_groups_and_accounts_are_summed_up_instead_of_broken_off():
+    rows = [{"branch": f"b{n % 3}", "product": f"p{n}", "amount": n} for n in range(40)]
+    text = report(sections=(section(ROWS), section(rows, Layout(group_by=("branch",))))).written(ES).sections[1]
+    assert (text.shown, text.more(text.shown)) == (12, 0)
+    assert [line.style for line in text.brief(text.shown)] == [Style.SUBTOTAL] * 3
+    assert (text.more(2), len(text.brief(2))) == (38, 2)
+
+
+def test_a_sign_is_never_parted_from_its_number_nor_a_dot_from_what_follows():
+    columns = {"change": Percent(good="up"), "share_of_all_that_was_sold": Percent()}
+    rows = [{"product": "Diésel", "amount": 1, "change": 0.6, "share_of_all_that_was_sold": 5}]
+    layout = Layout(columns=columns, labels={"change": "Δ sept. 2026"})
+    (line,) = report(sections=(section(rows, layout),)).written(ES).sections[0].brief(9)
+    assert line.detail.startswith("Δ\u00a0sept.\u00a02026\u00a0+")
+    assert " ·\u00a0Share of all that was sold\u00a0" in line.detail
 
 
 def test_of_accounts_the_upper_ones_are_shown_first():
@@ -288,10 +314,11 @@ def test_a_report_without_a_template_of_its_own_is_rendered_whole(renderer):
     kinds = [(each.media_type, bool(each.content_id)) for each in content.attachments]
     assert kinds == [("image/png", True)] * 3 + [("application/pdf", False)]
     assert all(f"cid:{each.content_id}" in content.html for each in content.attachments[:3])
-    assert "30 renglones. El informe completo va adjunto." in content.html
+    assert "… y 20 más en el archivo adjunto" in content.html
     assert content.subject
     assert content.phone.isprintable()
-    assert "Cliente 24 S.A." in content.text
+    assert "Cliente 19 S.A." in content.text
+    assert "Cliente 20 S.A." not in content.text
 
 
 def test_a_mail_stays_small_however_many_rows_there_are(renderer):
@@ -301,7 +328,7 @@ def test_a_mail_stays_small_however_many_rows_there_are(renderer):
 def test_the_language_is_the_reader_s(renderer):
     english = Recipient("boss@petroleradeleste.example", "Board", "en")
     content = renderer.render("overdue_customers", {"report": many(30)}, english)
-    assert "30 rows. The whole report is attached." in content.html
+    assert "… and 20 more in the attached file" in content.html
     assert renderer.language("overdue_customers", "en", report=True) == "en"
 
 
@@ -316,11 +343,11 @@ def test_a_report_s_own_parts_and_words_replace_the_default_s(tmp_path):
     folder = tmp_path / "templates" / "my_report"
     folder.mkdir(parents=True)
     (folder / "subject.txt.j2").write_text("Mío: {{ (report | written).what }}")
-    (folder / "words.es.yaml").write_text('whole: "Todo va adjunto."')
+    (folder / "words.es.yaml").write_text('more: "Otros %d van adjuntos."')
     mine = Renderer(tmp_path, company={**load().company.model_dump(), "logo": ""}, shared=PROJECT / "include")
     content = mine.render("my_report", {"report": many(30)}, BOSS)
     assert content.subject == "Mío: Ventas"
-    assert "30 renglones. Todo va adjunto." in content.html
+    assert "Otros 20 van adjuntos." in content.html
     (folder / "text.txt.j2").write_text("{{ (report | written).wat }}")
     with pytest.raises(TemplateError, match="Did you mean 'what'"):
         mine.render("my_report", {"report": many(1)}, BOSS)
