@@ -46,6 +46,14 @@ class Market:
         generate(self.engine, seed=5, until=MONDAY.date(), scale=scale)
         self._open(erp_url, outbox_url, include)
 
+    @classmethod
+    def again(cls, erp_url: str, outbox_url: str, include: Path) -> Market:
+        """A market on copies of another one's databases."""
+        market = cls.__new__(cls)
+        market.engine = database.open_engine(erp_url)
+        market._open(erp_url, outbox_url, include)
+        return market
+
     def _open(self, erp_url: str, outbox_url: str, include: Path) -> None:
         self.now, self.include = MONDAY, include
         self.outbox = Outbox.open(outbox_url)

@@ -353,11 +353,6 @@ LONGEST_LINK = 2000
 NOBODY = "0" * 32
 
 
-def reference(key: str) -> str:
-    """What public addresses call a message by: the beginning of its Message-ID, which tells nothing of the reader."""
-    return sha256(key.encode()).hexdigest()[:32]
-
-
 @dataclass(frozen=True, slots=True)
 class Measuring:
     """Whether it is counted that a mail is opened, and which of its links are followed."""
@@ -397,6 +392,20 @@ class Response:
     who: Who
     reason: str
     link: str = ""
+
+
+#: Filters of mail servers look at a mail when they get it: from the moment they have it, which may be while we still
+#: wait for the final answer (two time-outs of ours, at most), to some seconds after they took it. Nobody has read a
+#: subject and opened the mail by then.
+BEFORE_ACCEPTED = timedelta(seconds=60)
+AFTER_ACCEPTED = timedelta(seconds=10)
+
+
+def as_it_was_taken(at: datetime, accepted_at: datetime | None, begun_at: datetime | None) -> bool:
+    """Whether somebody came to a mail as its server took it; by when it was begun, where nobody heard an answer."""
+    if accepted_at:
+        return -BEFORE_ACCEPTED <= at - accepted_at <= AFTER_ACCEPTED
+    return begun_at is not None and begun_at <= at <= begun_at + BEFORE_ACCEPTED + AFTER_ACCEPTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -514,7 +523,7 @@ class Frozen:
 class Message:
     """One mailing to one recipient by one channel, rendered and frozen; `frozen` is None when it is never sent.
 
-    `measuring` says what its bytes let us count.
+    `measuring` says what its bytes let us count; where that is anything, public addresses call it by its `reference`.
     """
 
     envelope: Envelope
@@ -523,6 +532,7 @@ class Message:
     message_id: str = ""
     frozen: Frozen | None = None
     measuring: Measuring = Measuring()
+    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,10 +73,24 @@ def era(eternal_era):
     return eternal_era
 
 
+@pytest.fixture(scope="session")
+def new_market(tmp_path_factory):
+    """Opens a market in a folder: the demo ERP of a small company, built once and copied, and an empty outbox."""
+    names, template = ("erp.db", "outbox.db"), tmp_path_factory.mktemp("market")
+    Market(*[f"sqlite:///{template / name}" for name in names], PROJECT / "include").close()
+
+    def opened(folder, include):
+        return Market.again(
+            *[f"sqlite:///{shutil.copyfile(template / name, folder / name)}" for name in names], include
+        )
+
+    return opened
+
+
 @pytest.fixture
-def market(tmp_path, include):
+def market(tmp_path, include, new_market):
     """The demo ERP of a small company and an outbox, for campaigns; a Monday."""
-    market = Market(f"sqlite:///{tmp_path / 'erp.db'}", f"sqlite:///{tmp_path / 'outbox.db'}", include)
+    market = new_market(tmp_path, include)
     yield market
     market.close()
 

@@ -21,7 +21,7 @@ def at(address):
 
 
 def asker(**more):
-    return Asker(**{"allowed": loopback, "timeout_s": 2.0, **more})
+    return Asker(**{"allowed": loopback, "ports": range(1 << 16), "timeout_s": 2.0, **more})
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +98,19 @@ def test_an_address_of_this_house_is_never_asked(web):
     before = len(web.asked)
     two = lambda host, port: [*at("127.0.0.1")(host, port), *at("192.168.1.7")(host, port)]  # noqa: E731
     assert asker(lookup=two).ask(f"{web.url}/200").detail == "192.168.1.7"
+    assert len(web.asked) == before
+
+
+def test_no_port_but_the_webs_is_asked(web):
+    """Where a redirect leads, too."""
+    before = len(web.asked)
+    told = judged(Asker(allowed=loopback).ask(f"{web.url}/200"))
+    assert not told.broken
+    assert f"names a port that is not the web's, which is never asked ({web.port}). Try it by hand." in told.what
+    assert len(web.asked) == before
+    with WebServer({"to-port": f"{web.url}/200"}) as other:
+        found = asker(ports={other.port}).ask(f"{other.url}/to-port")
+    assert (found.how, found.last) == (How.OTHER_PORT, f"{web.url}/200")
     assert len(web.asked) == before
 
 

@@ -5,8 +5,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,10 +19,10 @@ import pytest
 from demo.stage import free_ports
 from emailketing import road
 from emailketing.audience import Meter
-from emailketing.model import Measuring, Recipient, State, What, Who, reference
+from emailketing.model import Measuring, Recipient, State, What, Who
 from tests.desk import PROJECT
-from tests.market import DOOR, PRESENTATION, PROMOTION, SECRET, Market
-from tests.processes import clean_environment
+from tests.market import DOOR, PRESENTATION, PROMOTION, SECRET
+from tests.processes import cold
 
 BASE = "https://petroleradeleste.example"
 METER = Meter([SECRET.decode()], BASE, Measuring(opens=True, clicks=True))
@@ -35,25 +33,18 @@ LEAVING["host"] = "petroleradeleste.example"
 
 
 @contextmanager
-def running(outbox_url):
-    """`bin/emailketing public` as it is run, ended by its pid; what it says is in `.said`."""
+def running(start, outbox_url, output):
+    """`bin/emailketing public` as `start` runs it; when it was ended, `.status` and `.said` tell how."""
     (port,) = free_ports(1)
-    env = clean_environment() | {
-        "AIRFLOW_CONN_EMAILKETING": outbox_url,
-        "AIRFLOW_CONN_UNSUBSCRIBE": json.dumps(LEAVING),
-    }
-    command = [sys.executable, "-m", "emailketing", "-v", "public", "--port", str(port)]
-    with subprocess.Popen(command, env=env, cwd=PROJECT, stderr=subprocess.PIPE, text=True) as process:
-        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=BROWSER, timeout=10)
+    env = {"AIRFLOW_CONN_EMAILKETING": outbox_url, "AIRFLOW_CONN_UNSUBSCRIBE": json.dumps(LEAVING)}
+    process = start(["-v", "public", "--port", str(port)], env, output)
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=BROWSER, timeout=10) as client:
         try:
-            until(lambda: answers(client), process)
-            client.process = process
+            until(lambda: answers(client))
             yield client
         finally:
-            client.close()
-            if process.poll() is None:
-                os.kill(process.pid, signal.SIGTERM)
-                client.said = process.communicate(timeout=20)[1]
+            os.kill(process.pid, signal.SIGTERM)
+            client.status, client.said = process.status(), output.read_text()
 
 
 def answers(client):
@@ -63,20 +54,19 @@ def answers(client):
         return False
 
 
-def until(happened, process=None, patience_s=30.0):
+def until(happened, patience_s=30.0):
     deadline = time.monotonic() + patience_s
     while not happened():
-        assert process is None or process.poll() is None
         assert time.monotonic() < deadline, "it has not happened"
         time.sleep(0.03)
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory):
+def shop(tmp_path_factory, new_market):
     """A market whose promotion has links, delivered, and one whose mails wait; both measured."""
     folder = tmp_path_factory.mktemp("shop")
     include = shutil.copytree(PROJECT / "include", folder / "include")
-    shop = Market(f"sqlite:///{folder / 'erp.db'}", f"sqlite:///{folder / 'outbox.db'}", include)
+    shop = new_market(folder, include)
     anchors = "".join(f'<a href="{link.replace("&", "&amp;")}">{number}</a> ' for number, link in enumerate(LINKS))
     shop.mend(
         "templates/promotion/body.html.j2", "{{ contact(t.ask", f"<tr><td>{anchors}</td></tr>\n{{{{ contact(t.ask"
@@ -91,9 +81,10 @@ def shop(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def service(shop):
-    with running(shop.url) as client:
+def service(shop, tmp_path_factory):
+    with running(cold, shop.url, tmp_path_factory.mktemp("service") / "said.txt") as client:
         yield client
+    assert client.status == 0
 
 
 class Mail(HTMLParser):
@@ -146,7 +137,7 @@ def test_the_mails_of_readers_are_counted_and_say_so(shop):
     for row, mail in mails(shop, 3):
         assert len(mail.pictures) == 1
         assert f'src="{mail.pictures[0]}" alt="" width="1" height="1"' in mail.html
-        assert METER.read_seen(mail.pictures[0].rpartition("/")[2]) == reference(row.key)
+        assert METER.read_seen(mail.pictures[0].rpartition("/")[2]) == METER.reference(row.key)
         assert [parse_qs(urlsplit(link).query)["to"][0] for link in mail.counted] == LINKS
         assert row.address not in " ".join([*mail.pictures, *mail.counted])
         told = "We count whether" if row.language == "en" else "Contamos si este mensaje se abre"
@@ -168,16 +159,12 @@ def test_a_seed_and_a_sample_look_the_same_and_count_for_nobody(shop, service):
     assert len(sample.content.html.encode()) < 100_000
 
 
-def test_switched_off_the_mails_are_byte_for_byte_what_they_were(tmp_path, include):
+def test_switched_off_the_mails_are_byte_for_byte_what_they_were(market):
     """What switching it on adds is all that differs."""
-    market = Market(f"sqlite:///{tmp_path / 'erp.db'}", f"sqlite:///{tmp_path / 'outbox.db'}", include)
-    try:
-        off, on = (
-            {each.choice.envelope.key: each.content for each in road.samples(who, PROMOTION, market.now)}
-            for who in (market.campaigner, replace(market.campaigner, meter=METER))
-        )
-    finally:
-        market.close()
+    off, on = (
+        {each.choice.envelope.key: each.content for each in road.samples(who, PROMOTION, market.now)}
+        for who in (market.campaigner, replace(market.campaigner, meter=METER))
+    )
     assert off.keys() == on.keys()
     for key, plain in off.items():
         counted = on[key]
@@ -222,7 +209,7 @@ def test_what_is_forged_gets_404_and_leaves_no_row(shop, service):
     for wrong in (
         f"{token}?to=https%3A%2F%2Fevil.example",
         token,
-        path_of(mail.counted[0]).replace(reference(row.key), "0" * 32),
+        path_of(mail.counted[0]).replace(METER.reference(row.key), "0" * 32),
         f"{urlsplit(other.counted[1]).path}?{urlsplit(mail.counted[0]).query}",
         f"/go/{'x' * 5000}?to={'y' * 5000}",
         "/go/a.b?to=javascript:alert(1)",
@@ -281,10 +268,11 @@ def test_one_click_in_a_mail_program_is_enough(shop, service):
     assert "one click" in shop.outbox.message(row.key).reason
 
 
-def test_with_the_outbox_away_readers_are_led_on_and_told_that_they_have_not_left(shop):
+def test_with_the_outbox_away_readers_are_led_on_and_told_that_they_have_not_left(shop, shell, tmp_path):
     [(row, mail)] = mails(shop, 1)
     (nobody,) = free_ports(1)
-    with running(f"postgresql://x:secret@127.0.0.1:{nobody}/outbox") as service:
+    away = f"postgresql://x:secret@127.0.0.1:{nobody}/outbox"
+    with running(shell.start, away, tmp_path / "said.txt") as service:
         started = time.monotonic()
         assert service.get(path_of(mail.pictures[0])).status_code == 200
         assert service.get(path_of(mail.counted[0])).status_code == 302
@@ -293,7 +281,7 @@ def test_with_the_outbox_away_readers_are_led_on_and_told_that_they_have_not_lef
         assert page.status_code == 503
         assert "not noted" in page.text
         assert DOOR.mailbox in page.text
-    assert service.process.returncode == 0
+    assert service.status == 0
     assert "visits were not counted" in service.said
     assert "could not leave" in service.said
     assert row.address not in service.said
@@ -301,12 +289,12 @@ def test_with_the_outbox_away_readers_are_led_on_and_told_that_they_have_not_lef
     assert "Traceback" not in service.said
 
 
-def test_sigterm_ends_it_cleanly_with_what_was_in_hand_kept(shop):
+def test_sigterm_ends_it_cleanly_with_what_was_in_hand_kept(shop, shell, tmp_path):
     [(row, mail)] = mails(shop, 1)
-    with running(shop.url) as service:
+    with running(shell.start, shop.url, tmp_path / "said.txt") as service:
         for link in mail.counted:
             service.get(path_of(link))
-    assert service.process.returncode == 0
+    assert service.status == 0
     assert len(done_with(shop, row)) == len(LINKS)
     assert "127.0.0.1" not in service.said
 
@@ -327,6 +315,6 @@ def test_measuring_is_switched_on_by_its_settings(desk):
     eml = desk.folder / "one.eml"
     desk.run("outbox", "show", row["key"], "--eml", str(eml))
     html = message_from_bytes(eml.read_bytes(), policy=policy.default).get_body(("html",)).get_content()
-    assert f"/seen/{reference(row['key'])}." in html
+    assert f"/seen/{METER.reference(row['key'])}." in html
     assert re.search("Contamos si este mensaje se abre.<br>|We count whether this message is opened.<br>", html)
     assert Recipient(row["address"]).address not in html

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from emailketing import road
 from emailketing.audience import Meter
-from emailketing.model import Measuring, Response, State, What, Who, reference
+from emailketing.model import Measuring, Response, State, What, Who
 from emailketing.road.editions import coupon_of, variant_of
 from tests.market import DOOR, PROMOTION, SECRET
 
@@ -36,7 +36,14 @@ def respond(market, row, *links, who=Who.PERSON, after=LATER):
     for link in links:
         what = What.WENT if link else What.SEEN
         given = Response(what, row.accepted_at + after, who, "a browser", link)
-        assert market.outbox.respond(reference(row.key), given)
+        assert market.outbox.respond(meter().reference(row.key), given)
+
+
+def doubt(market, *rows):
+    """As if nobody had heard what the mail server answered."""
+    with market.outbox._database.engine.begin() as connection:
+        unheard = sa.text("UPDATE outbox_message SET state = 'unknown', accepted_at = NULL WHERE id = :id")
+        connection.execute(unheard, [{"id": row.id} for row in rows])
 
 
 def said(market, shell, tmp_path, *arguments):
@@ -96,6 +103,19 @@ def test_every_figure_is_what_was_done(market, sent, shell, tmp_path):
     assert (total["subject"], total["opened"]["persons"], total["clicked"]["persons"]) == (None, 3, 2)
     assert [each["subject"] for each in others if "subject" in each] == ["occasion", "price"]
     assert {"link", "people", "clicks", "machines"} <= others[-1].keys()
+
+
+def test_a_message_in_doubt_has_arrived_where_a_person_came_and_not_where_a_filter_did(market):
+    market.advertise(meter=meter(opens=True, clicks=True))
+    market.deliver()
+    by_filter, by_browser, by_person, *_ = market.rows(states=(State.ACCEPTED,))
+    accepted = road.results(market.outbox, "promotion").total.opened.of
+    doubt(market, by_filter, by_browser, by_person)
+    respond(market, by_filter, "", who=Who.MACHINE)
+    respond(market, by_browser, "", after=timedelta(seconds=20))
+    respond(market, by_person, "", SHOP)
+    opened = road.results(market.outbox, "promotion").total.opened
+    assert (opened.of, opened.persons, opened.machines) == (accepted - 2, 1, 0)
 
 
 def test_what_was_not_measured_is_said_so(market, shell, tmp_path):

@@ -11,11 +11,14 @@ import re
 import subprocess
 import sys
 from functools import cache
+from inspect import signature
 from pathlib import Path
 
 import pytest
 
 from emailketing.settings import Settings
+from emailketing.web.recording import Recorder
+from emailketing.web.serving import configured
 from tests import compose
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -302,6 +305,13 @@ def test_only_pages_are_reached_from_outside_and_by_default_only_from_this_machi
         "api-server": ["${WEB_ADDRESS:-127.0.0.1:8080}:8080"],
         "public": ["${PUBLIC_ADDRESS:-127.0.0.1:8090}:8090"],
     }
+
+
+def test_the_public_service_has_the_time_to_end():
+    given = int(SERVICES["public"]["stop_grace_period"].removesuffix("s"))
+    last_answers = configured(lambda *_: None, "", 0).timeout_graceful_shutdown
+    last_visits = signature(Recorder.close).parameters["patience_s"].default
+    assert given >= 2 * (last_answers + last_visits)
 
 
 def test_the_public_service_knows_the_outbox_and_the_secret_of_its_links_alone():

@@ -1,5 +1,7 @@
 """Addresses by which opens and clicks are counted: what they hold, what they refuse, and how they come into a mail."""
 
+import re
+from hashlib import sha256
 from html import escape
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from emailketing.audience import Door, Meter
 from emailketing.errors import SettingsError, TemplateError
-from emailketing.model import NOBODY, Content, Measuring, message_id, message_key, reference
+from emailketing.model import NOBODY, Content, Measuring, message_id, message_key
 from emailketing.render import Renderer
 from emailketing.render.counting import counted
 from emailketing.render.lint import findings
@@ -20,7 +22,7 @@ SECRET, OTHER = "a secret of the tests, long enough", "another secret, just as l
 BASE = "https://news.company.example/mail"
 METER = Meter([SECRET], BASE, Measuring(True, True))
 KEY = message_key("promotion", "2026-12:7", "1", "email", "ana@example.com")
-NUMBER = reference(KEY)
+NUMBER = METER.reference(KEY)
 LINKS = st.text(min_size=1, max_size=60).map(lambda text: f"https://shop.example/{text}")
 
 
@@ -29,8 +31,13 @@ def parts_of(address):
     return parts.path.rpartition("/")[2], parse_qs(parts.query).get("to", [""])[0]
 
 
-def test_the_reference_is_the_message_ids_beginning_and_shows_no_address():
-    assert message_id(KEY, "company.example").startswith(f"<{NUMBER}")
+def test_the_reference_shows_no_address_and_cannot_be_reckoned_from_one():
+    assert re.fullmatch("[0-9a-f]{32}", NUMBER)
+    for digest in (sha256(KEY.encode()).hexdigest(), message_id(KEY, "company.example")):
+        assert NUMBER not in digest
+    others = [Meter([OTHER, SECRET], BASE).reference(KEY), METER.reference(KEY.replace("ana", "eva"))]
+    assert len({NUMBER, *others}) == 3
+    assert Meter([SECRET, OTHER], BASE).reference(KEY) == NUMBER
     for address in (METER.seen(NUMBER), METER.go(NUMBER, "https://shop.example")):
         assert "ana" not in address
         assert NUMBER in address

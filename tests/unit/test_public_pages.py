@@ -83,6 +83,15 @@ def test_it_answers_with_and_without_the_path_of_the_public_address():
     assert "ana@" not in answers[0].text
 
 
+def test_an_address_with_a_slash_too_many_is_led_nowhere():
+    token = DOOR.token("ana@example.com", "campaign", "promotion")
+    paths = [f"/leave/{token}/", "/seen/x/", "/go/x/", "/health/", "/health"]
+    wanted = [("GET", f"{below}{path}") for below in ("", "/below/it") for path in paths]
+    answers = asked(*wanted, ("POST", f"/leave/{token}/"), ("GET", "/below/it"), ("GET", "/below/it/"))
+    assert [each.status_code for each in answers] == [404, 404, 404, 404, 200] * 2 + [404] * 3
+    assert not any("location" in each.headers for each in answers)
+
+
 def test_every_answer_forbids_to_be_kept_framed_or_found():
     meter = Meter(SECRET, BASE)
     seen, go = meter.seen("a" * 32).removeprefix(BASE), meter.go("a" * 32, "https://x.example/ñ").removeprefix(BASE)
@@ -112,3 +121,26 @@ def test_nobody_waits_for_an_outbox_that_does_not_answer_and_the_trouble_is_logg
     first, last = (record.getMessage() for record in caplog.records)
     assert first == "1 visits were not counted: too many visits at once"
     assert last == "1499 more visits were not counted"
+
+
+@pytest.mark.parametrize("waiting", [1, 7, 1001])
+def test_what_an_outbox_that_does_not_answer_keeps_from_being_counted_is_told_at_the_end(caplog, waiting):
+    answer, asked = threading.Event(), threading.Event()
+
+    def stuck():
+        asked.set()
+        answer.wait(10)
+        return away()
+
+    recorder = Recorder(stuck)
+    visit = Visit("a" * 32, What.SEEN, datetime(2026, 3, 2, tzinfo=UTC), "GET")
+    recorder.note(visit)
+    assert asked.wait(5)
+    for _ in range(waiting - 1):
+        recorder.note(visit)
+    with caplog.at_level(logging.WARNING):
+        started = time.monotonic()
+        recorder.close(0.2)
+        assert time.monotonic() - started < 1
+    assert caplog.messages == [f"{waiting} more visits were not counted"]
+    answer.set()

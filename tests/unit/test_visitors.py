@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emailketing.audience import judged, visitor
-from emailketing.audience.visitors import AFTER_ACCEPTED, BEFORE_ACCEPTED
-from emailketing.model import Response, What, Who
+from emailketing.model import AFTER_ACCEPTED, BEFORE_ACCEPTED, Response, What, Who
 
 ACCEPTED = datetime(2026, 3, 2, 12, tzinfo=UTC)
 CHROME = (
@@ -19,6 +18,8 @@ SAFARI = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605
 OUTLOOK = "Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.14326; Pro)"
 THUNDERBIRD = "Mozilla/5.0 (X11; Linux x86_64; rv:115.0) Gecko/20100101 Thunderbird/115.12.0"
 GMAIL = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
+CUBOT = "Mozilla/5.0 (Linux; Android 11; CUBOT NOTE 20) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Mobile"
+CUBOT_BUILD = "Mozilla/5.0 (Linux; Android 9; CUBOT Build/PPR1) AppleWebKit/537.36 Chrome/90.0 Mobile"
 YAHOO = "Mozilla/5.0 (compatible; YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html)"
 
 
@@ -26,7 +27,7 @@ def who(agent, what=What.WENT, method="GET", **headers):
     return visitor(what, method, {"user-agent": agent, **headers}).who
 
 
-@pytest.mark.parametrize("agent", [CHROME, SAFARI, OUTLOOK, THUNDERBIRD])
+@pytest.mark.parametrize("agent", [CHROME, SAFARI, OUTLOOK, THUNDERBIRD, CUBOT, CUBOT_BUILD])
 def test_browsers_and_mail_programs_are_persons(agent):
     assert who(agent) is Who.PERSON
     assert who(agent, What.SEEN) is Who.PERSON
@@ -45,6 +46,8 @@ def test_browsers_and_mail_programs_are_persons(agent):
         ("okhttp/4.12.0", "library"),
         ("Java/17.0.2", "library"),
         ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "crawler"),
+        (f"{CUBOT} (compatible; AdsBot; bot/1.0)", "crawler"),
+        ("Mozilla/5.0 (compatible; focubot/1.0)", "crawler"),
         ("facebookexternalhit/1.1", "preview"),
         ("WhatsApp/2.23.20.0", "preview"),
         ("Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)", "preview"),
@@ -84,14 +87,19 @@ def hit(seconds, link="https://a.example", what=What.WENT, by=Who.PERSON):
     return Response(what, ACCEPTED + timedelta(seconds=seconds), by, "a browser", link)
 
 
-def persons(*responses, accepted_at=ACCEPTED):
-    return [each.who is Who.PERSON for each in judged(responses, accepted_at)]
+def persons(*responses, accepted_at=ACCEPTED, begun_at=None):
+    return [each.who is Who.PERSON for each in judged(responses, accepted_at, begun_at)]
 
 
 def test_what_comes_as_the_server_takes_the_mail_is_a_filter():
     edges = [-BEFORE_ACCEPTED.total_seconds() - 1, -5, 0, AFTER_ACCEPTED.total_seconds(), 11]
     assert persons(*[hit(each, what=What.SEEN) for each in edges]) == [True, False, False, False, True]
     assert persons(hit(1), accepted_at=None) == [True]
+
+
+def test_where_no_answer_was_heard_it_is_judged_by_when_it_was_begun():
+    edges = [hit(each, what=What.SEEN) for each in (-1, 0, 5, 70, 71)]
+    assert persons(*edges, accepted_at=None, begun_at=ACCEPTED) == [True, False, False, False, True]
 
 
 def test_all_links_at_once_are_a_filter_and_three_are_not():

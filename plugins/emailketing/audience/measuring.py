@@ -1,12 +1,14 @@
 """How answers to a mail reach us: signed addresses for its picture and its links.
 
-An address names a message by its reference, which tells nothing of the reader. The signature of a link covers where it
-leads, so that nobody can make us send people elsewhere, and nothing of it is stored: a link of a mail of two years ago
-still leads where it led, long after the message was pruned.
+An address names a message by its reference. A secret makes it, so that nobody who sees the address can try whose it is;
+the outbox keeps it beside the message, so that it need not be made again when the secret has changed. The signature of
+a link covers where it leads, so that nobody can make us send people elsewhere, and nothing of it is stored: a link of a
+mail of two years ago still leads where it led, long after the message was pruned.
 """
 
 from __future__ import annotations
 
+import hmac
 import re
 from collections.abc import Sequence
 from hashlib import sha256
@@ -38,9 +40,14 @@ class Meter:
                 "TLS, or switch EMAILKETING_CAMPAIGN__OPENS and EMAILKETING_CAMPAIGN__CLICKS off.",
             )
         self.base, self.measuring = base, measuring
+        self._naming = Signer(keys[-1], salt="emailketing.reference", digest_method=sha256).derive_key()
         self._seen, self._go = (
             Signer(keys, salt=f"emailketing.{path}", digest_method=sha256) for path in (SEEN_PATH, GO_PATH)
         )
+
+    def reference(self, key: str) -> str:
+        """What public addresses call the message of this key by, 32 hexadecimal digits; nobody else can tell it."""
+        return hmac.new(self._naming, key.encode("utf-8", "replace"), sha256).hexdigest()[:32]
 
     def seen(self, reference: str) -> str:
         """Where the picture of the message with this reference is."""

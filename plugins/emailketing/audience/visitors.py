@@ -11,13 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from emailketing.model import Response, What, Who
-
-#: Filters of mail servers look at a mail when they get it: from the moment they have it, which may be while we still
-#: wait for the final answer (two time-outs of ours, at most), to some seconds after they took it. Nobody has read a
-#: subject and opened the mail by then.
-BEFORE_ACCEPTED = timedelta(seconds=60)
-AFTER_ACCEPTED = timedelta(seconds=10)
+from emailketing.model import Response, What, Who, as_it_was_taken
 
 #: A person does not follow more than three links of one mail within two seconds; a filter follows them all.
 MOST_AT_ONCE = 3
@@ -40,7 +34,7 @@ _KINDS: tuple[tuple[str, str], ...] = (
         "|linkedinbot|discordbot|skypeuripreview|microsoftpreview|iframely|embedly|google-pagerenderer"
         "|google web preview|preview",
     ),
-    ("a crawler", r"bot\b|bot/|crawl|spider|slurp|archiver|monitor|uptime|pingdom|lighthouse"),
+    ("a crawler", r"(?<!\bcu)bot\b|crawl|spider|slurp|archiver|monitor|uptime|pingdom|lighthouse"),
     ("a browser that nobody sits before", "headless|phantomjs|selenium|puppeteer|playwright|cypress|electron/0"),
     (
         "a program's library",
@@ -92,17 +86,23 @@ def _by_agent(what: What, agent: str) -> Visitor:
     return Visitor(Who.PERSON, "a mail program" if _MAIL_PROGRAMS.search(agent) else "a browser or mail program")
 
 
-def judged(responses: Sequence[Response], accepted_at: datetime | None) -> list[Response]:
-    """What was done with one message, judged by time as well, in the order of time."""
+def judged(
+    responses: Sequence[Response], accepted_at: datetime | None, begun_at: datetime | None = None
+) -> list[Response]:
+    """What was done with one message, judged by time as well, in the order of time.
+
+    `begun_at` is when a message was begun to be sent of which it is not known whether it was accepted.
+    """
     ordered = sorted(responses, key=lambda each: each.at)
     burst = _bursts(ordered)
-    return [_by_time(each, accepted_at, number in burst) for number, each in enumerate(ordered)]
+    taken = [as_it_was_taken(each.at, accepted_at, begun_at) for each in ordered]
+    return [_by_time(each, taken[number], number in burst) for number, each in enumerate(ordered)]
 
 
-def _by_time(response: Response, accepted_at: datetime | None, in_burst: bool) -> Response:
+def _by_time(response: Response, as_taken: bool, in_burst: bool) -> Response:
     if response.who is Who.MACHINE:
         return response
-    if accepted_at and -BEFORE_ACCEPTED <= response.at - accepted_at <= AFTER_ACCEPTED:
+    if as_taken:
         return replace(response, who=Who.MACHINE, reason="as the mail server took the mail: a filter of mails")
     if in_burst:
         return replace(response, who=Who.MACHINE, reason="all links at once: a filter of mails")

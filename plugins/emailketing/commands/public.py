@@ -28,22 +28,13 @@ def public(host: str, port: int) -> None:
     import uvicorn
 
     from emailketing.web.public import application
+    from emailketing.web.serving import configured
 
     app = application(_service())
     # uvicorn gives the signal on when it has ended; by itself that would be death by a signal, not an end.
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: sys.exit(0))
-    uvicorn.run(
-        app,
-        host=host,
-        port=port,
-        log_level="warning",
-        access_log=False,  # it would hold networks' addresses and tokens
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=500,
-        timeout_graceful_shutdown=10,
-    )
+    uvicorn.Server(configured(app, host, port)).run()
 
 
 def _service() -> Service:

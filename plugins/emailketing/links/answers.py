@@ -19,6 +19,7 @@ class How(StrEnum):
     MALFORMED = "is no address"
     NO_HOST = "names a server that does not exist"
     INSIDE = "leads into this house"
+    OTHER_PORT = "names a port that is not the web's, which is never asked"
     CLOSED = "names a server that takes no connection there"
     CERTIFICATE = "has a certificate that readers' programs do not accept"
     NO_TLS = "names a server with which no encrypted connection can be made"
@@ -53,6 +54,7 @@ _ADVICE = {
     How.LATE: "It may be slow, or keep machines out: try it by hand.",
     How.NO_HTTP: "It may keep machines out: try it by hand.",
     How.ELSEWHERE: "Try it by hand.",
+    How.OTHER_PORT: "Try it by hand.",
     How.AWAY: "Has it no internet? --no-links leaves the links out.",
 }
 

@@ -14,7 +14,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -95,17 +95,18 @@ def _ascii(host: str) -> str:
 
 
 class Asker:
-    """Asks links, some at once. `allowed` says of an IP address whether it may be asked."""
+    """Asks links, some at once. `allowed` says of an IP address whether it may be asked, at one of `ports` alone."""
 
     def __init__(
         self,
         *,
         allowed: Callable[[str], bool] = outside,
+        ports: Container[int] = frozenset(_PORTS.values()),
         lookup: Callable[[str, int], Sequence[Place]] = lookup,
         tls: ssl.SSLContext | None = None,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
-        self._allowed, self._lookup, self._timeout_s = allowed, lookup, timeout_s
+        self._allowed, self._ports, self._lookup, self._timeout_s = allowed, ports, lookup, timeout_s
         self._tls = tls or ssl.create_default_context()
 
     def ask_all(self, links: Sequence[str]) -> list[Answer]:
@@ -128,7 +129,7 @@ class Asker:
         return Answer(link, How.CIRCLE, f"more than {REDIRECTS} times")
 
     def _places(self, target: _Target, deadline: float) -> Sequence[Place]:
-        """Where the name leads. Raises _Failed, also where one address of several is not allowed."""
+        """Where the name leads. Raises _Failed, also where one address of several, or the port, is not allowed."""
         try:
             found = _within(deadline - time.monotonic(), lambda: self._lookup(target.host, target.port))
         except UnicodeError:
@@ -138,6 +139,8 @@ class Asker:
         for _, address in found:
             if not self._allowed(address[0]):
                 raise _Failed(How.INSIDE, address[0])
+        if target.port not in self._ports:
+            raise _Failed(How.OTHER_PORT, str(target.port))
         return found
 
     def _answer(self, target: _Target, places: Sequence[Place], deadline: float) -> tuple[int, str]:

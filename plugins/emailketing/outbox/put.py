@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-from emailketing.model import Envelope, Epoch, Frozen, Measuring, Message, State, chunks, reference
+from emailketing.model import Envelope, Epoch, Frozen, Measuring, Message, State, chunks
 from emailketing.outbox.alerts import Kept, Place, keep
 from emailketing.outbox.changes import Move, move, remember, told
 from emailketing.outbox.epochs import begin
@@ -284,7 +284,7 @@ def _meant(number: int, envelope: Envelope) -> Iterable[dict[str, Any]]:
 
 def _measured(number: int, given: Message) -> dict[str, Any]:
     counted = {"opens": given.measuring.opens, "clicks": given.measuring.clicks}
-    return {"message": number, "reference": reference(given.envelope.key), **counted}
+    return {"message": number, "reference": given.reference, **counted}
 
 
 def _birth(number: int, envelope: Envelope, now: datetime) -> dict[str, Any]:

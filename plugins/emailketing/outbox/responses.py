@@ -9,13 +9,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from emailketing.model import Kind, Measuring, Response, State, What, Who, message_key
+from emailketing.model import Kind, Measuring, Response, State, What, Who, as_it_was_taken, message_key
 from emailketing.outbox.fit import clipped, identity
-from emailketing.outbox.schema import choice, coupon, meant, measured, message, response
+from emailketing.outbox.schema import choice, coupon, history, meant, measured, message, response
 from emailketing.outbox.wishes import Act
 
-#: Rows that are kept of one message, whoever asks how often; and those of machines, which must not crowd a person out.
-MOST, MOST_OF_MACHINES = 50, 25
+#: Rows that are kept of one message, whoever asks how often: of machines, and of whoever comes as its server takes it,
+#: all in all; of whoever comes later, of its picture and of each of its links. So nobody crowds anybody out.
+MOST_OF_MACHINES, MOST_OF_EACH = 25, 5
 
 
 def has_room(connection: sa.Connection, reference: str, given: Response) -> bool:
@@ -39,17 +40,39 @@ def _room(connection: sa.Connection, reference: str, given: Response, lock: bool
     number = connection.execute(found.with_for_update() if lock else found).scalar()
     if number is None:
         return None
-    machine = sa.case((response.c.who == Who.MACHINE.value, 1), else_=0)
-    counts = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(machine), 0)).where(response.c.message == number)
-    rows, machines = connection.execute(counts).one()
-    if rows >= MOST or (given.who is Who.MACHINE and machines >= MOST_OF_MACHINES):
-        return None
-    return int(number)
+    return int(number) if _quota(connection, number, given) else None
+
+
+def _quota(connection: sa.Connection, number: int, given: Response) -> bool:
+    """Whether there is room for one more like this; judged by time, because a filter may pass for a browser."""
+    accepted_at, begun_at = connection.execute(
+        sa.select(message.c.accepted_at, _begun_at()).where(message.c.id == number)
+    ).one()
+
+    def by_machine(who: str, at: datetime) -> bool:
+        return who == Who.MACHINE or as_it_was_taken(at, accepted_at, begun_at)
+
+    columns = (response.c.what, response.c.link, response.c.who, response.c.at)
+    kept = connection.execute(sa.select(*columns).where(response.c.message == number)).all()
+    if by_machine(given.who, given.at):
+        return sum(by_machine(each.who, each.at) for each in kept) < MOST_OF_MACHINES
+    later = [each for each in kept if not by_machine(each.who, each.at)]
+    return sum((each.what, each.link) == (given.what, given.link) for each in later) < MOST_OF_EACH
+
+
+def _begun_at() -> sa.ColumnElement[datetime | None]:
+    """When a message that was not accepted was last begun to be sent."""
+    mine = (history.c.message == message.c.id, history.c.to_state == State.SENDING.value)
+    begun = sa.select(sa.func.max(history.c.at)).where(*mine).correlate(message).scalar_subquery()
+    return sa.case((message.c.accepted_at.is_(None), begun)).label("begun_at")
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A message of an edition, with what is counted of it and why its reader got it."""
+    """A message of an edition, with what is counted of it and why its reader got it.
+
+    `begun_at` is when it was last begun to be sent, where it was not accepted.
+    """
 
     id: int
     document: str
@@ -58,6 +81,7 @@ class Sent:
     state: State
     created_at: datetime
     accepted_at: datetime | None
+    begun_at: datetime | None
     because: str
     measuring: Measuring
 
@@ -110,7 +134,7 @@ def _mine(mailing: str, edition: str = "") -> list[sa.ColumnElement[bool]]:
 
 def _sent_query(mine: list[sa.ColumnElement[bool]]) -> sa.Select[Any]:
     columns = (message.c.id, message.c.document, message.c.channel, message.c.address, message.c.state)
-    times = (message.c.created_at, message.c.accepted_at)
+    times = (message.c.created_at, message.c.accepted_at, _begun_at())
     joined = message.outerjoin(meant, meant.c.message == message.c.id)
     joined = joined.outerjoin(measured, measured.c.message == message.c.id)
     query = sa.select(*columns, *times, meant.c.because, measured.c.opens, measured.c.clicks)
@@ -119,8 +143,8 @@ def _sent_query(mine: list[sa.ColumnElement[bool]]) -> sa.Select[Any]:
 
 def _sent(row: Any) -> Sent:
     state, measuring = State(row.state), Measuring(bool(row.opens), bool(row.clicks))
-    given = (row.id, row.document, row.channel, row.address, state, row.created_at, row.accepted_at)
-    return Sent(*given, row.because or "", measuring)
+    given = (row.id, row.document, row.channel, row.address, state)
+    return Sent(*given, row.created_at, row.accepted_at, row.begun_at, row.because or "", measuring)
 
 
 def _responses(connection: sa.Connection, mine: list[sa.ColumnElement[bool]]) -> dict[int, list[Response]]:

@@ -29,7 +29,6 @@ from emailketing.model import (
     Recipient,
     State,
     masked_key,
-    reference,
 )
 from emailketing.render.counting import VARIABLE as WE_COUNT
 from emailketing.render.lint import Level, findings
@@ -318,7 +317,8 @@ class _Press:
         message = frozen(envelope, self._filled(choice, shared), campaigner.sender, campaigner.channels)
         if campaigner.meter is None or not self._counted(envelope):
             return message
-        return replace(message, measuring=campaigner.meter.measuring)
+        meter = campaigner.meter
+        return replace(message, measuring=meter.measuring, reference=meter.reference(envelope.key))
 
     def _counted(self, envelope: Envelope) -> bool:
         """Whether anything is counted of a message: of readers' mails alone, not of copies to seeds and of tests."""
@@ -329,7 +329,7 @@ class _Press:
         meter = self._campaigner.meter
         if meter is None:
             return {}
-        number = reference(envelope.key) if self._counted(envelope) else NOBODY
+        number = meter.reference(envelope.key) if self._counted(envelope) else NOBODY
         return {SEEN: meter.seen(number), GO: partial(meter.go, number)}
 
     def _filled(self, choice: Choice, shared: Shared) -> Content:

@@ -90,7 +90,7 @@ def results(outbox: Outbox, mailing: str, edition: str = "") -> Results | None:
 def _counted(found: Results, facts: Facts) -> Results:
     used = set(facts.coupons)
     for sent in facts.sent:
-        done = judged(facts.responses.get(sent.id, ()), sent.accepted_at)
+        done = judged(facts.responses.get(sent.id, ()), sent.accepted_at, sent.begun_at)
         has_left, coupon_used = _left(facts, sent), sent.document in used
         used.discard(sent.document)  # the same code may have come by mail and by phone
         for tally in _tallies(found, sent):
@@ -118,7 +118,8 @@ def _tallies(found: Results, sent: Sent) -> Iterable[Tally]:
 def _add(tally: Tally, sent: Sent, done: Sequence[Response]) -> None:
     tally.messages += 1
     tally.states[sent.state] += 1
-    if sent.state is State.ACCEPTED or done:  # one in doubt whose reader answered has arrived
+    by_person = any(each.who is Who.PERSON for each in done)
+    if sent.state is State.ACCEPTED or by_person:  # one in doubt whose reader answered has arrived
         tally.opened.add(sent.measuring.opens, done)  # who followed a link has opened the mail, pictures shown or not
         tally.clicked.add(sent.measuring.clicks, [each for each in done if each.what is What.WENT])
 

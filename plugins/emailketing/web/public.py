@@ -26,7 +26,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from emailketing import road
@@ -82,8 +82,9 @@ def application(service: Service) -> ASGIApp:
         Route("/health", _health),
     ]
     if below := urlsplit(service.meter.base).path.rstrip("/"):
-        routes.append(Mount(below, routes=list(routes)))
+        routes.append(Mount(below, Router(list(routes), redirect_slashes=False)))
     app = Starlette(routes=routes, lifespan=running, exception_handlers={HTTPException: _plain})
+    app.router.redirect_slashes = False  # it would lead to the host that the request names, with the token
     return _Guarded(app)
 
 

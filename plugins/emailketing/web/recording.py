@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from emailketing import road
 from emailketing.errors import OperationsError
@@ -41,12 +42,14 @@ class Recorder:
             self._drop("too many visits at once")
 
     def close(self, patience_s: float = 5.0) -> None:
-        """Keep what is in hand, as far as that goes in this time, and end."""
-        try:
+        """Keep what is in hand, as far as that goes in this time, and end. What is left then is told as not counted."""
+        deadline, ending = time.monotonic() + patience_s, 0
+        with suppress(queue.Full):
             self._visits.put(None, timeout=patience_s)
-            self._thread.join(patience_s)
-        except queue.Full:
-            self._dropped += self._visits.qsize()
+            ending = 1
+        self._thread.join(max(deadline - time.monotonic(), 0))
+        if self._thread.is_alive():
+            self._dropped += self._visits.unfinished_tasks - ending
         if self._dropped:
             log.warning("%d more visits were not counted", self._dropped)
 
@@ -58,6 +61,8 @@ class Recorder:
                 self._drop(str(error.args[0]))
             except Exception:
                 log.exception("a visit could not be kept")
+            finally:
+                self._visits.task_done()
 
     def _drop(self, why: str) -> None:
         self._dropped += 1
