@@ -186,11 +186,24 @@ def test_the_facts_are_of_one_edition_and_of_no_seed(outbox):
 
 
 def test_the_latest_edition_is_the_one_put_last(outbox):
-    assert outbox.latest_edition(MAILING) is None
+    assert outbox.latest_editions(MAILING) == []
     outbox.put([offer(1, "2026-11", created_at=at(10))], {}, NOW)
     outbox.put([offer(1, "2026-12", created_at=at(20))], {}, NOW)
     outbox.put([offer(1, "2026-13", created_at=at(30), mailing=f"{MAILING}_2")], {}, NOW)
-    assert outbox.latest_edition(MAILING) == "2026-12"
+    assert outbox.latest_editions(MAILING) == ["2026-12"]
+    for late, edition in enumerate(("2026-11-30", "2026-12-01", "2026-W49")):
+        outbox.put([offer(2, edition, created_at=at(40 + late))], {}, NOW)
+    assert outbox.latest_editions(MAILING) == ["2026-12-01", "2026-W49", "2026-12"]
+
+
+def test_whoever_left_is_of_his_edition_until_the_next_of_its_cadence(outbox):
+    outbox.put([offer(1, "2026-W49")], {}, NOW)
+    outbox.put([offer(2, "2026-12-01", created_at=at(10))], {}, NOW)
+    outbox.suppress(Wish(f"p1@{MAILING}.example", "campaign", at(50), "a page", f"left by the link in {MAILING}"))
+    assert facts(outbox, "2026-W49").left == {f"p1@{MAILING}.example": at(50)}
+    outbox.put([offer(3, "2026-W50", created_at=at(70))], {}, NOW)
+    outbox.suppress(Wish(f"p2@{MAILING}.example", "campaign", at(80), "a page", f"left by the link in {MAILING}"))
+    assert set(facts(outbox, "2026-W49").left) == {f"p1@{MAILING}.example"}
 
 
 def test_who_left_and_which_coupons_were_used_belong_to_the_edition(outbox):

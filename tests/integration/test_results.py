@@ -67,7 +67,7 @@ def test_every_figure_is_what_was_done(market, sent, shell, tmp_path):
     used = occasion[3].document
     market.outbox.use_coupon(coupon_of(SECRET, "promotion", used), "promotion", used, "till", market.now)
 
-    found = road.results(market.outbox, "promotion")
+    (found,) = road.results(market.outbox, "promotion")
     rows = [row for row in market.rows() if row.kind == "campaign"]
     assert (found.edition, found.total.messages) == ("2026-03", len(rows))
     assert found.total.states == Counter(row.state for row in rows)
@@ -109,19 +109,19 @@ def test_a_message_in_doubt_has_arrived_where_a_person_came_and_not_where_a_filt
     market.advertise(meter=meter(opens=True, clicks=True))
     market.deliver()
     by_filter, by_browser, by_person, *_ = market.rows(states=(State.ACCEPTED,))
-    accepted = road.results(market.outbox, "promotion").total.opened.of
+    accepted = road.results(market.outbox, "promotion")[0].total.opened.of
     doubt(market, by_filter, by_browser, by_person)
     respond(market, by_filter, "", who=Who.MACHINE)
     respond(market, by_browser, "", after=timedelta(seconds=20))
     respond(market, by_person, "", SHOP)
-    opened = road.results(market.outbox, "promotion").total.opened
+    opened = road.results(market.outbox, "promotion")[0].total.opened
     assert (opened.of, opened.persons, opened.machines) == (accepted - 2, 1, 0)
 
 
 def test_what_was_not_measured_is_said_so(market, shell, tmp_path):
     market.advertise(meter=meter(clicks=True))
     market.deliver()
-    found = road.results(market.outbox, "promotion")
+    (found,) = road.results(market.outbox, "promotion")
     assert found.total.opened.rate is None
     assert found.total.clicked.rate == 0
     status, text = said(market, shell, tmp_path, "promotion")
@@ -140,14 +140,14 @@ def test_each_edition_has_its_own_leavers(market, shell, tmp_path):
     market.wait(days=31)
     market.advertise()
     road.leave(market.outbox, DOOR, DOOR.token(second.address, "campaign", "promotion"), "a page", market.now + LATER)
-    assert road.results(market.outbox, "promotion", "2026-03").total.left == 1
-    latest = road.results(market.outbox, "promotion")
+    assert road.results(market.outbox, "promotion", "2026-03")[0].total.left == 1
+    (latest,) = road.results(market.outbox, "promotion")
     assert (latest.edition, latest.total.left) == ("2026-04", 1)
     assert latest.total.opened.rate is None
 
     for arguments, told in (
         (("promotions",), "Did you mean 'promotion'?"),
-        (("promotion", "--edition", "2020-01"), "nothing of edition '2020-01' of promotion; its latest is '2026-04'"),
+        (("promotion", "--edition", "2020-01"), "nothing of edition '2020-01' of promotion; its latest: 2026-04"),
     ):
         status, text = said(market, shell, tmp_path, *arguments)
         assert status == 1

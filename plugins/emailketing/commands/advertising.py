@@ -79,7 +79,7 @@ def coupon(code: str, use: bool, by: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("name", metavar="CAMPAIGN")
-@click.option("--edition", default="", help="Which one, such as 2026-11; the latest when not given.")
+@click.option("--edition", default="", help="Which one, such as 2026-11; the latest of each cadence when not given.")
 @as_json
 @command
 def results(name: str, edition: str, as_json: bool) -> None:

@@ -19,13 +19,22 @@ NOT_MEASURED = "not measured"
 
 
 def show(name: str, edition: str, as_json: bool) -> None:
-    """Print what came of an edition of a campaign. Raises OperationsError where nothing of it is known."""
+    """Print what came of an edition of a campaign, or of the latest of each cadence.
+
+    Raises OperationsError where nothing of it is known.
+    """
     found = road.results(wiring.outbox(), name, edition)
-    if found is None:
+    if not found:
         raise OperationsError(*_unknown(name, edition))
     if as_json:
-        print_json(_objects(found))
+        print_json(line for each in found for line in _objects(each))
         return
+    for number, each in enumerate(found):
+        click.echo("\n" * bool(number), nl=False)
+        _print(each)
+
+
+def _print(found: Results) -> None:
     columns = {"all": found.total, **dict(sorted(found.subjects.items()))}
     click.echo(f"{found.mailing}, edition {found.edition}")
     table(["", *columns], _rows(list(columns.values())))
@@ -36,8 +45,8 @@ def show(name: str, edition: str, as_json: bool) -> None:
 
 def _unknown(name: str, edition: str) -> tuple[str]:
     outbox = wiring.outbox()
-    if edition and (latest := outbox.latest_edition(name)):
-        return (f"The outbox has nothing of edition {edition!r} of {name}; its latest is {latest!r}.",)
+    if edition and (latest := outbox.latest_editions(name)):
+        return (f"The outbox has nothing of edition {edition!r} of {name}; its latest: {', '.join(latest)}.",)
     return (f"The outbox has nothing of a campaign {name!r}. {nearest(name, outbox.counts())}".strip(),)
 
 

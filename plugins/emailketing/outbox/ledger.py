@@ -394,8 +394,8 @@ class Outbox:
             return False  # without the lock of a write, which a SQLite file has but one of
         return self._database.write(partial(responses.respond, reference=reference, given=response))
 
-    def latest_edition(self, mailing: str) -> str | None:
-        """The edition of a campaign of which a message was put last; None where there is none."""
+    def latest_editions(self, mailing: str) -> list[str]:
+        """The latest edition of each cadence that a campaign has; none where nothing was put."""
         return self._database.read(partial(responses.latest, mailing=mailing))
 
     def edition_facts(self, mailing: str, edition: str, left_by: str) -> Facts:

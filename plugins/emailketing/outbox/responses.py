@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,10 @@ from emailketing.outbox.wishes import Act
 #: Rows that are kept of one message, whoever asks how often: of machines, and of whoever comes as its server takes it,
 #: all in all; of whoever comes later, of its picture and of each of its links. So nobody crowds anybody out.
 MOST_OF_MACHINES, MOST_OF_EACH = 25, 5
+
+
+#: The names of editions, as LIKE sees them: of a day, a week, a month, and of a campaign that goes out once.
+_SHAPES = ("____-__-__", "____-W__", "____-__", "once")
 
 
 def has_room(connection: sa.Connection, reference: str, given: Response) -> bool:
@@ -100,17 +105,22 @@ class Facts:
     coupons: frozenset[str]
 
 
-def latest(connection: sa.Connection, mailing: str) -> str | None:
-    """The edition of a campaign of which a message was put last; None where there is none."""
-    newest = sa.select(message.c.document).where(*_mine(mailing)).order_by(message.c.created_at.desc()).limit(1)
-    document = connection.execute(newest).scalar()
-    return None if document is None else document.partition(":")[0]
+def latest(connection: sa.Connection, mailing: str) -> list[str]:
+    """The latest edition of each cadence that a campaign has; none where nothing was put."""
+    by_time = sa.select(message.c.document).where(*_mine(mailing)).order_by(message.c.created_at.desc()).limit(1)
+    newest = [connection.execute(by_time.where(_alike(shape))).scalar() for shape in _SHAPES]
+    return [document.partition(":")[0] for document in newest if document]
+
+
+def _alike(edition: str) -> sa.ColumnElement[bool]:
+    """Messages of editions whose names look like this one's: those of its cadence."""
+    return message.c.document.like(re.sub(r"\d", "_", edition) + ":%")
 
 
 def facts(connection: sa.Connection, mailing: str, edition: str, left_by: str) -> Facts:
     """All that is known of an edition; `left_by` is the reason with which those are suppressed who left by it.
 
-    Who left after the next edition began is that one's.
+    Who left after the next edition of its cadence began is that one's.
     """
     mine = _mine(mailing, edition)
     sent = [_sent(row) for row in connection.execute(_sent_query(mine))]
@@ -118,7 +128,9 @@ def facts(connection: sa.Connection, mailing: str, edition: str, left_by: str) -
         return Facts([], {}, {}, frozenset())
     begun, last = min(each.created_at for each in sent), max(each.created_at for each in sent)
     until = connection.execute(
-        sa.select(sa.func.min(message.c.created_at)).where(*_mine(mailing), message.c.created_at > last)
+        sa.select(sa.func.min(message.c.created_at)).where(
+            *_mine(mailing), _alike(edition), message.c.created_at > last
+        )
     ).scalar()
     left, used = _left(connection, left_by, begun, until), _coupons(connection, mailing, edition)
     return Facts(sent, _responses(connection, mine), left, used)

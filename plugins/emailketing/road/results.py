@@ -78,13 +78,13 @@ class Results:
         return sorted(self.links.items(), key=lambda each: (-each[1].people, -each[1].machines, each[0]))
 
 
-def results(outbox: Outbox, mailing: str, edition: str = "") -> Results | None:
-    """What came of an edition of a campaign, the latest where none is named; None where nothing of it is known."""
-    chosen = edition or outbox.latest_edition(mailing)
-    if chosen is None:
-        return None
-    facts = outbox.edition_facts(mailing, chosen, reason_of(mailing))
-    return _counted(Results(mailing, chosen), facts) if facts.sent else None
+def results(outbox: Outbox, mailing: str, edition: str = "") -> list[Results]:
+    """What came of an edition of a campaign, or of the latest of each cadence; nothing where nothing is known of it."""
+    found = []
+    for each in [edition] if edition else outbox.latest_editions(mailing):
+        facts = outbox.edition_facts(mailing, each, reason_of(mailing))
+        found += [_counted(Results(mailing, each), facts)] if facts.sent else []
+    return found
 
 
 def _counted(found: Results, facts: Facts) -> Results:
