@@ -138,8 +138,8 @@ class Mailing:
         return {Kind.NOTIFICATION: Lane.INSTANT, Kind.REPORT: Lane.REPORT}.get(self.kind, Lane.BULK)
 
 
-#: How often there may be a new edition of a campaign, and for how many days one is worth sending.
-EDITIONS = {"daily": 1, "weekly": 7, "monthly": 31, "once": None}
+#: How often there may be a new edition of a campaign.
+EDITIONS = ("daily", "weekly", "monthly", "once")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +166,6 @@ class Campaign(Mailing):
     def cadences(self) -> tuple[str, ...]:
         """How often there may be a new edition for a person; the first holds for whoever chooses none."""
         return (self.edition,) if isinstance(self.edition, str) else self.edition
-
-    def worth_s(self, cadence: str) -> float | None:
-        """For how many seconds an edition is worth sending: until the next one is due, if nothing else is declared."""
-        days = EDITIONS[cadence]
-        return self.expires_after_s if self.expires_after_s is not None or days is None else days * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)

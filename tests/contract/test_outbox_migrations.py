@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -11,9 +12,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from emailketing.errors import OutboxError
+from emailketing.model import Kind
 from emailketing.outbox import Outbox, connect_outbox
 from emailketing.outbox.migrate import VERSION_TABLE
 from emailketing.outbox.schema import metadata
+from tests.letters import NOW, letter
 
 
 @pytest.fixture
@@ -76,6 +79,45 @@ def test_a_migration_that_was_broken_off_is_finished(mariadb_url):
     outbox.migrate()
     assert definitions(engine) == before
     outbox.close()
+
+
+def test_whose_messages_of_campaigns_are_is_found_in_an_outbox_of_a_former_version(engine):
+    outbox = Outbox(engine)
+    outbox.migrate()
+    campaign, others = [f"2026-W{week}:C:{week}" for week in range(10, 15)], ["2026:1", "2026-W10:seed:1:es"]
+    outbox.put([letter(document, kind=Kind.CAMPAIGN) for document in campaign], {}, NOW)
+    outbox.put([letter(document, kind=Kind.REPORT) for document in others], {}, NOW)
+    rows = sa.select(metadata.tables["outbox_reader"]).order_by("message")
+    with engine.connect() as connection:
+        put = connection.execute(rows).all()
+    assert [(row.person, row.edition) for row in put] == [(f"C:{week}", f"2026-W{week}") for week in range(10, 15)]
+    for lost in ("DROP TABLE outbox_reader", "DELETE FROM outbox_reader WHERE person > 'C:12'"):
+        with engine.execution_options(writes=True).begin() as connection:
+            connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '0011'")
+            connection.exec_driver_sql(lost)
+        outbox.migrate()
+        with engine.connect() as connection:
+            assert connection.execute(rows).all() == put
+
+
+def test_what_editions_told_is_named_by_its_day(engine):
+    outbox = Outbox(engine)
+    outbox.migrate()
+    first, later = datetime(2026, 3, 2, 12, tzinfo=UTC), datetime(2026, 3, 2, 13, tzinfo=UTC)
+    kept = [("prices", "2026-03", first), ("prices", "2026-W10", later), ("prices", "2026-03-03", later)]
+    for mailing, name, when in (*kept, ("offer", "once", first), ("offer", "2026-02", first - timedelta(28))):
+        outbox.keep_edition(mailing, name, {"1": {"named": name}}, when)
+    outbox.keep_edition("prices", "2026-W10", {"2": {"named": "2026-W10"}}, later)
+    named = {"2026-03-02": {"1": "2026-03", "2": "2026-W10"}, "2026-03-03": {"1": "2026-03-03"}}
+    for _ in range(2):
+        with engine.execution_options(writes=True).begin() as connection:
+            connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '0011'")
+        outbox.migrate()
+        days = {*named, "2026-02-02", "2026-03", "2026-W10", "once"}
+        assert outbox.kept("prices", days, {"1", "2"}) == {(day, group) for day in named for group in named[day]}
+        assert outbox.kept("offer", days, {"1"}) == {("2026-02-02", "1"), ("2026-03-02", "1")}
+        for day, groups in named.items():
+            assert {group: outbox.edition("prices", day, group)["named"] for group in groups} == groups
 
 
 def test_tables_of_a_newer_version_are_left_alone(engine):

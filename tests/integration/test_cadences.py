@@ -14,7 +14,7 @@ from emailketing.errors import AuthoringError
 from emailketing.model import State
 from emailketing.road.editions import edition_of
 from tests.desk import PROJECT
-from tests.market import PRICE_LIST
+from tests.market import PRICE_LIST, ZONE
 
 CHOSEN = replace(PRICE_LIST, edition=("weekly", "daily", "monthly"), attach=())
 CADENCES = {"daily": "daily", "weekly": "weekly", "monthly": "monthly", "none": None}
@@ -125,6 +125,35 @@ def test_latecomers_of_a_week_are_compared_with_what_they_themselves_were_told(m
     assert (marked[late], marked[people["none"]]) == (0, 1)
 
 
+@pytest.mark.parametrize(("cadence", "name"), [("monthly", "2026-03"), ("weekly", "2026-W10"), ("once", "once")])
+def test_what_a_former_version_kept_by_the_name_of_the_edition_stops_nobody(market, people, cadence, name):
+    former = replace(CHOSEN, edition=cadence)
+    market.advertise(former)
+    with market.outbox._database.engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE outbox_edition SET edition = '{name}'")
+    market.wait(days=31)
+    assert market.advertise(replace(CHOSEN, edition="monthly")).states[State.QUEUED] == 4
+
+
+@pytest.mark.parametrize("only_changed", [True, False])
+def test_whoever_is_moved_to_a_list_that_nobody_had_is_told_all_of_it(market, people, only_changed):
+    weekly = replace(CHOSEN, edition="weekly", only_changed=only_changed)
+    moved = people["weekly"]
+    market.change("UPDATE parties SET price_list_id = 1 WHERE price_list_id = 2")
+    market.advertise(weekly)
+    market.change("UPDATE parties SET price_list_id = 2 WHERE id = :id", id=moved)
+    market.wait(days=7)
+    market.change("UPDATE prices SET price = price + 1000 WHERE product_id = 1")
+    choices = {choice.person: choice for choice in market.plan(weekly) if choice.gets_it}
+    assert {person: choice.base for person, choice in choices.items()} == {
+        person: "" if person == moved else "2026-03-02" for person in people.values()
+    }
+    assert market.advertise(weekly).states[State.QUEUED] == 4
+    market.wait(days=7)
+    market.change("UPDATE prices SET price = price + 1000 WHERE product_id = 1")
+    assert {choice.base for choice in market.plan(weekly) if choice.gets_it} == {"2026-03-09"}
+
+
 def test_an_unknown_cadence_leaves_out_its_row_alone_and_is_told(market, people):
     choose(market, people["daily"], "dialy\nx")
     choose(market, people["monthly"], " MONTHLY ")
@@ -143,18 +172,104 @@ def test_an_unknown_cadence_leaves_out_its_row_alone_and_is_told(market, people)
 def test_one_rendering_for_all_who_are_told_the_same_in_the_same_edition(market, people):
     done = market.advertise(CHOSEN, seeds=("ventas@petroleradeleste.example",))
     assert (done.edition, done.renderings, done.seeds) == ("2026-W10, 2026-03-02, 2026-03", 3, 3)
-    expiry = {row.document.partition(":")[0]: row.expires_at for row in market.rows(states=(State.QUEUED,))}
-    assert {name: (at - market.now).days for name, at in expiry.items()} == {
-        "2026-W10": 7,
-        "2026-03-02": 1,
-        "2026-03": 31,
+
+
+def expiries(market):
+    rows = market.rows(states=(State.QUEUED,))
+    return {row.document.partition(":")[0]: f"{row.expires_at.astimezone(ZONE):%Y-%m-%d %H:%M}" for row in rows}
+
+
+def test_an_edition_expires_when_the_next_one_begins_on_the_companys_clock(market, people):
+    market.advertise(CHOSEN)
+    assert expiries(market) == {
+        "2026-W10": "2026-03-09 00:00",
+        "2026-03-02": "2026-03-03 00:00",
+        "2026-03": "2026-04-01 00:00",
     }
+
+
+def test_what_is_due_shortly_before_midnight_is_not_too_late_at_midnight(market, people):
+    market.wait(days=6, hours=14)  # Sunday, 8 March, 23:00
+    market.advertise(CHOSEN)
+    assert expiries(market) == {
+        "2026-W10": "2026-03-09 05:00",
+        "2026-03-08": "2026-03-09 05:00",
+        "2026-03": "2026-04-01 00:00",
+    }
+
+
+def test_whoever_joins_late_is_not_sent_two_editions_when_the_server_comes_back(market, people):
+    late = people["weekly"]
+    market.change("UPDATE parties SET consent = FALSE, active = FALSE WHERE id = :id", id=late)
+    days(market, 5)
+    market.change("UPDATE parties SET consent = TRUE, active = TRUE WHERE id = :id", id=late)
+    assert editions(days(market, 2), late) == [["2026-W10"], []]  # Saturday and Sunday, and nothing is delivered
+    market.advertise(CHOSEN)
+    market.deliver()
+    accepted = {row.document for row in market.rows(states=(State.ACCEPTED,)) if row.document.endswith(f":{late}")}
+    assert accepted == {f"2026-W11:{late}"}
 
 
 def test_a_late_run_leaves_alone_those_whose_edition_is_over(market, people):
     done = road.advertise(market.campaigner, CHOSEN, market.now, over=("daily",))
     assert done.skipped["the edition 2026-03-02 is over"] >= 1
     assert {row.document.partition(":")[0] for row in market.rows(states=(State.QUEUED,))} == {"2026-W10", "2026-03"}
+
+
+def test_samples_show_every_group_and_language_and_say_how_many_are_left(market):
+    everybody = market.query("SELECT id, price_list_id FROM parties WHERE is_customer AND active ORDER BY id")
+    met = Counter()
+    for row in everybody:
+        number = met[row["price_list_id"]]
+        met[row["price_list_id"]] += 1
+        language, cadence = ("es", "en")[number % 2], ("daily", "weekly", "monthly")[number % 3]
+        market.change("UPDATE parties SET consent = TRUE, language = :l WHERE id = :id", l=language, id=row["id"])
+        choose(market, row["id"], cadence)
+    groups = {str(number) for number, count in met.items() if count}
+    shown = road.samples(market.campaigner, CHOSEN, market.now)
+    assert {each.choice.group for each in shown} == groups
+    looks = {(each.choice.group, each.choice.envelope.recipient.language) for each in shown}
+    assert (len(shown), shown.left) == (len(looks), 0)
+    fewer = road.samples(market.campaigner, CHOSEN, market.now, most=len(groups) + 1)
+    assert {each.choice.group for each in fewer} == groups
+    assert fewer.left == len(shown) - len(groups) - 1 > 0
+
+
+def share_an_address(market, people, *names):
+    for name in names:
+        market.change("UPDATE parties SET email = 'both@shared.example.com' WHERE id = :id", id=people[name])
+
+
+def test_of_two_who_share_an_address_the_daily_one_gets_his_list_whenever_nothing_else_goes_there(market, people):
+    share_an_address(market, people, "daily", "weekly")
+    made = days(market, 8)  # from Monday to Monday
+    both = [editions(made, people[name]) for name in ("daily", "weekly")]
+    assert [len(one) + len(other) for one, other in zip(*both, strict=True)] == [1] * 8
+    assert all(both[0][1:7])
+
+
+def test_whoever_is_left_alone_because_his_edition_is_over_takes_no_mail_from_another(market, people):
+    share_an_address(market, people, "daily", "weekly", "none")
+    road.advertise(market.campaigner, CHOSEN, market.now, over=("weekly",))
+    shared = [row for row in market.rows() if row.address == "both@shared.example.com"]
+    assert [(row.document, row.state) for row in shared] == [(f"2026-03-02:{people['daily']}", State.QUEUED)]
+
+
+def test_an_address_gets_one_copy_of_an_edition_whoever_joins_with_it_later(market, people):
+    late = people["none"]
+    market.change("UPDATE parties SET consent = FALSE, active = FALSE WHERE id = :id", id=late)
+    share_an_address(market, people, "weekly", "none")
+    days(market, 2)
+    market.change("UPDATE parties SET consent = TRUE, active = TRUE WHERE id = :id", id=late)
+    assert editions(days(market, 2), late) == [[], []]
+    choose(market, late, "daily")
+    assert editions(days(market, 1), late) == [["2026-03-06"]]
+
+
+def test_whoever_says_no_takes_no_mail_from_another_who_agrees(market, people):
+    share_an_address(market, people, "weekly", "none")
+    market.change("UPDATE parties SET consent = FALSE WHERE id = :id", id=people["weekly"])
+    assert editions(days(market, 1), people["none"]) == [["2026-W10"]]
 
 
 KILLED = """

@@ -72,6 +72,20 @@ def test_the_dry_run_shows_everybodys_edition_and_who_is_left_out(desk):
     assert "gives no column 'cadence': everybody gets it weekly" in told
 
 
+def test_the_dry_run_and_check_say_how_many_mails_they_did_not_look_at(desk):
+    assert "not looked at" not in desk.run("dry-run", "product_presentation", "--no-links")
+    own = "(SELECT q.code FROM products q WHERE q.id = 1 + c.id % 60)"
+    desk.mend("sql/product_presentation.sql", "x.code                             AS", f"{own} AS")
+    groups = {each["group"] for each in choices(desk, "product_presentation") if each["state"] != "unaddressed"}
+    assert len(groups) > 12
+    told = desk.run("dry-run", "product_presentation", "--no-links")
+    found = re.search(r"(\d+) of (\d+) different mails were not looked at", told)
+    assert int(found[2]) - int(found[1]) == 12 == told.count("bytes of HTML")
+    assert int(found[2]) >= len(groups)
+    told = desk.run("check", "product_presentation", fails=True)  # there is no mail server
+    assert f"{found[0]}" in told
+
+
 def test_an_edition_goes_out_once_and_a_coupon_is_good_once(desk):
     planned = [each for each in choices(desk) if each["gets_it"]]
     told = desk.run("campaign", "promotion")

@@ -29,9 +29,8 @@ def test_the_shipped_campaigns_are_declared():
     for campaign in found.values():
         assert (campaign.kind, campaign.lane, campaign.on_unknown) == (Kind.CAMPAIGN, Lane.BULK, OnUnknown.NEVER)
     assert found["price_list"].cadences == ("weekly", "daily", "monthly")
-    assert [found["price_list"].worth_s(each) for each in ("daily", "weekly")] == [86_400, 7 * 86_400]
-    assert found["promotion"].worth_s("monthly") == 5 * 86_400
-    assert found["product_presentation"].worth_s("once") is None
+    expiries = [found[name].expires_after_s for name in ("price_list", "promotion", "product_presentation")]
+    assert expiries == [None, 5 * 86_400, None]
     assert found["promotion"].coupon_days == 30
 
 

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from emailketing.road.editions import began, coupon_of, edition_of, read_coupon, variant_of
+from emailketing.road.editions import began, coupon_of, edition_of, next_began, read_coupon, variant_of
 
 SECRET = b"a secret of enough signs"
 
@@ -32,6 +32,26 @@ def test_an_edition_begins_on_its_first_day(cadence):
         first = began(cadence, day)
         assert first <= day
         assert edition_of(cadence, first) == edition_of(cadence, day) != edition_of(cadence, first - timedelta(1))
+
+
+@pytest.mark.parametrize("cadence", ["daily", "weekly", "monthly"])
+def test_the_next_edition_begins_on_the_day_after_the_last_one_of_this(cadence):
+    for number in range(800):
+        day = date(2024, 1, 1) + timedelta(number)
+        following = next_began(cadence, day)
+        assert following > day
+        assert edition_of(cadence, following - timedelta(1)) == edition_of(cadence, day)
+        assert edition_of(cadence, following) != edition_of(cadence, day)
+        assert began(cadence, following) == following
+
+
+def test_a_week_is_one_edition_across_the_new_year():
+    week = [date(2026, 12, 28) + timedelta(number) for number in range(7)]
+    assert {edition_of("weekly", day) for day in week} == {"2026-W53"}
+    assert {next_began("weekly", day) for day in week} == {date(2027, 1, 4)}
+    assert edition_of("weekly", date(2027, 1, 4)) == "2027-W01"
+    assert next_began("monthly", date(2026, 12, 31)) == date(2027, 1, 1)
+    assert next_began("once", date(2026, 12, 31)) is None
 
 
 def test_subjects_are_shared_out_fairly_and_for_ever_the_same():

@@ -39,19 +39,26 @@ def print_plan(name: str, day: datetime | None) -> None:
 def show_plan(name: str, day: datetime | None, limit: int, seeds: Sequence[str], *, links: bool) -> bool:
     """Print who would get an edition and who not, and what its mails are like; whether they may go as they are.
 
-    With `links` their links are tried.
+    With `links` their links are tried. PDFs, which take most of the time, are made for `seeds` only.
     """
     (chosen,) = _campaigns([name])
     campaigner, moment = wiring.campaigner(), _moment(day)
     _print_plan(chosen, road.plan(campaigner, chosen, moment), limit)
-    mails = road.samples(campaigner, chosen, moment)
-    wrong = [line for sample in mails for line in _print_mail(sample)]
+    seen = campaigner if seeds else replace(campaigner, renderer=campaigner.renderer.proof)
+    mails = road.samples(seen, chosen, moment)
+    wrong = [line for sample in mails for line in _print_mail(sample, files=bool(seeds))]
+    if mails.left:
+        click.echo(f"{NOTE} {_unseen(mails)}")
     if links:
         wrong += _print_links(road.try_links(mails, wiring.asker().ask_all))
     for address in seeds:
         for sample in mails:
             _send_seed(chosen, sample, address)
     return all(finding.level is not Level.ERROR for finding in wrong)
+
+
+def _unseen(mails: road.Samples) -> str:
+    return f"{mails.left} of {len(mails) + mails.left} different mails were not looked at"
 
 
 def _print_plan(chosen: Campaign, choices: Iterator[road.Choice], limit: int) -> None:
@@ -94,12 +101,13 @@ def _without_names(why: str) -> str:
     return re.sub(r"^'.*?' ", "what is there ", why).partition(":")[0]
 
 
-def _print_mail(sample: road.Sample) -> list[Finding]:
+def _print_mail(sample: road.Sample, *, files: bool) -> list[Finding]:
     content = sample.content
-    weight = len(content.html.encode())
-    files = sum(len(each.data) for each in content.attachments)
+    weights = f"{len(content.html.encode()):,} bytes of HTML"
+    if files:
+        weights += f", {sum(len(each.data) for each in content.attachments):,} of files"
     about = [sample.choice.group or "all", sample.choice.envelope.recipient.language, sample.choice.variant]
-    click.echo(f"{' · '.join(filter(None, about))}: {content.subject!r}, {weight:,} bytes of HTML, {files:,} of files")
+    click.echo(f"{' · '.join(filter(None, about))}: {content.subject!r}, {weights}")
     return _told(findings(content, leave=sample.leave))
 
 
@@ -249,8 +257,8 @@ def checked(mailing: Campaign) -> str:
     if problems:
         raise problems[0] if len(problems) == 1 else AuthoringError("\n".join(map(str, problems)))
     choices = list(road.plan(campaigner, mailing, moment))
-    warnings = {finding.what for each in mails for finding in _warned(each)}
-    warnings |= _unchosen(campaigner, mailing)
+    warnings = {finding.what for each in mails for finding in _warned(each)} | _unchosen(campaigner, mailing)
+    warnings |= {_unseen(mails)} if mails.left else set()
     told = "".join(f"\n  {NOTE} {warning}" for warning in sorted(warnings))
     count = sum(choice.gets_it for choice in choices)
     off = campaigner.audience.now().off(mailing.name)

@@ -4,14 +4,15 @@
 `put`, `claim` and `step` (the road), `alerts` (what those of reports remember), `escalating` (what follows where one
 channel reached nobody), `epochs` (where a mailing stands in the ERP's time), `pause` (lanes whose server is down),
 `upkeep` (rescue, expiry, pruning), `people` (what a person may do), `subscribing` (who gets what), `wishes` (who must
-not be written to, and who may), `responses` (who opened and followed what), `reading`, `database` (transactions on
-SQLite, PostgreSQL and MariaDB) and `migrations`.
+not be written to, and who may), `editions` (what campaigns told, and whom), `responses` (who opened and followed what),
+`reading`, `database` (transactions on SQLite, PostgreSQL and MariaDB) and `migrations`.
 """
 
 from emailketing.model import Wish
 from emailketing.outbox.alerts import Kept, Place
 from emailketing.outbox.backoff import Backoff, Settlement
 from emailketing.outbox.database import connect_outbox
+from emailketing.outbox.editions import Last, Sought
 from emailketing.outbox.escalating import Escalation
 from emailketing.outbox.ledger import Outbox
 from emailketing.outbox.pause import Failure, Pause, Pausing
@@ -35,6 +36,7 @@ __all__ = [
     "Failure",
     "Filter",
     "Kept",
+    "Last",
     "Outbox",
     "Pause",
     "Pausing",
@@ -45,6 +47,7 @@ __all__ = [
     "Row",
     "Sent",
     "Settlement",
+    "Sought",
     "Standing",
     "Told",
     "Verdict",

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-from emailketing.model import State, version_of
+from emailketing.model import State, chunks
 from emailketing.outbox.fit import clipped, identity
-from emailketing.outbox.reading import in_ranges
-from emailketing.outbox.schema import coupon, edition, message
+from emailketing.outbox.schema import coupon, edition, message, reader
 
 #: A message in one of these states was sent, may have been, or will be.
 _SENT = (State.QUEUED, State.SENDING, State.ACCEPTED, State.UNKNOWN)
 
 _KEPT = 60  # of a mailing: two months of days, a year of weeks
 _MONTHS = 12  # of what is older, the first of each month: whoever is written to once a month missed some
+
+_PEOPLE = 500  # asked after at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,8 @@ def keep(
         connection.execute(sa.delete(edition).where(edition.c.mailing == mailing, edition.c.edition.in_(old)))
 
 
-def names(connection: sa.Connection, mailing: str) -> list[str]:
-    """The editions of a mailing of which something is kept, the newest first."""
-    return [name for name, _ in _dated(connection, mailing)]
-
-
 def _dated(connection: sa.Connection, mailing: str) -> list[tuple[str, datetime]]:
+    """The editions of a mailing of which something is kept, the newest first."""
     newest = sa.func.max(edition.c.at, type_=edition.c.at.type)
     mine = sa.select(edition.c.edition, newest).where(edition.c.mailing == identity("mailing", mailing))
     rows = connection.execute(mine.group_by(edition.c.edition).order_by(newest.desc()))
@@ -85,18 +83,74 @@ def told(connection: sa.Connection, mailing: str, name: str, group: str) -> dict
     return None if deflated is None else json.loads(zlib.decompress(deflated))
 
 
-def sent(connection: sa.Connection, versions: Iterable[str]) -> dict[str, datetime]:
-    """Those of `versions` (see `model.version_key`) of which a message was sent, may have been, or will be.
+def kept(
+    connection: sa.Connection, mailing: str, names: Collection[str], groups: Collection[str]
+) -> set[tuple[str, str]]:
+    """Those of these editions and groups of which something is kept, by one query."""
+    wanted = {identity("edition", name): name for name in names}
+    among = {identity("content_group", group): group for group in groups}
+    found = sa.select(edition.c.edition, edition.c.content_group).where(
+        edition.c.mailing == identity("mailing", mailing),
+        edition.c.edition.in_(wanted),
+        edition.c.content_group.in_(among),
+    )
+    return {(wanted[name], among[group]) for name, group in connection.execute(found)}
 
-    Each with the time of which the last of its messages tells.
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Which messages are meant: since a time, before another, of one edition alone, of any but one."""
+
+    since: datetime | None = None
+    before: datetime | None = None
+    edition: str = ""
+    besides: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """The edition of a message, and the time of the run to which it belongs."""
+
+    edition: str
+    at: datetime
+
+
+def last_sent(connection: sa.Connection, mailing: str, people: Iterable[str], sought: Sought) -> dict[str, Last]:
+    """The last message that each of `people` was sent, may have been, or will be, of those that are sought.
+
+    Two queries for five hundred people, however many messages they have.
     """
-    found: dict[str, datetime] = {}
-    states = [state.value for state in _SENT]
-    for bounds, where in in_ranges(versions):
-        rows = sa.select(message.c.key, message.c.event_at).where(where, message.c.state.in_(states))
-        for key, at in connection.execute(rows.order_by(message.c.event_at), bounds):
-            found[version_of(key)] = at
+    found: dict[str, Last] = {}
+    named = {identity("document", person): person for person in people}
+    for some in chunks(sorted(named), _PEOPLE):
+        newest = connection.execute(_newest(identity("mailing", mailing), some, sought)).scalars()
+        numbers = [number for number in newest if number is not None]
+        rows = sa.select(reader.c.person, reader.c.edition, reader.c.at).where(reader.c.message.in_(numbers))
+        for person, name, at in connection.execute(rows):
+            found[named[person]] = Last(name, at)
     return found
+
+
+def _newest(mailing: str, people: Sequence[str], sought: Sought) -> sa.Select[Any]:
+    """The newest message of each, which the index finds from its end, without looking at the others."""
+    them = sa.select(reader.c.person).where(reader.c.mailing == mailing, reader.c.person.in_(people))
+    each, one = them.distinct().subquery("each"), reader.alias("one")
+    mine = sa.select(one.c.message).join(message, message.c.id == one.c.message)
+    mine = mine.where(one.c.mailing == mailing, one.c.person == each.c.person, *_is_sought(one, sought))
+    newest = mine.order_by(one.c.at.desc(), one.c.message.desc()).limit(1)
+    return sa.select(newest.correlate(each).scalar_subquery()).select_from(each)
+
+
+def _is_sought(one: sa.FromClause, sought: Sought) -> Iterator[sa.ColumnElement[bool]]:
+    yield message.c.state.in_([state.value for state in _SENT])
+    if sought.since:
+        yield one.c.at >= sought.since
+    if sought.before:
+        yield one.c.at < sought.before
+    if sought.edition:
+        yield one.c.edition == identity("edition", sought.edition)
+    if sought.besides:
+        yield one.c.edition != identity("edition", sought.besides)
 
 
 def documents(connection: sa.Connection, mailing: str) -> list[tuple[int, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from types import MappingProxyType
@@ -39,7 +39,7 @@ from emailketing.outbox.alerts import Kept, Place
 from emailketing.outbox.backoff import Settlement
 from emailketing.outbox.claim import bytes_of, lease
 from emailketing.outbox.database import Database, connect_outbox
-from emailketing.outbox.editions import Used
+from emailketing.outbox.editions import Last, Sought, Used
 from emailketing.outbox.escalating import Escalation, escalate
 from emailketing.outbox.migrate import migrate
 from emailketing.outbox.pause import Failure, Pause, Wait
@@ -354,21 +354,19 @@ class Outbox:
         kept = partial(editions.keep, mailing=mailing, name=edition, snapshots=snapshots, now=now)
         self._database.write(kept)
 
-    def editions(self, mailing: str) -> list[str]:
-        """The editions of a mailing of which something is kept, the newest first."""
-        return self._database.read(partial(editions.names, mailing=mailing))
-
     def edition(self, mailing: str, edition: str, group: str) -> dict[str, str] | None:
         """What an edition told a group; None where nothing is kept."""
         return self._database.read(partial(editions.told, mailing=mailing, name=edition, group=group))
 
-    def sent(self, versions: Iterable[str]) -> dict[str, datetime]:
-        """Those of `versions` (see `model.version_key`) that were sent to somebody, may have been, or will be.
+    def kept(self, mailing: str, editions_: Collection[str], groups: Collection[str]) -> set[tuple[str, str]]:
+        """Those (edition, group) of which it is kept what was told."""
+        wanted = partial(editions.kept, mailing=mailing, names=editions_, groups=groups)
+        return self._database.read(wanted) if editions_ and groups else set()
 
-        Each with the time of which the last of its messages tells.
-        """
-        versions = list(versions)
-        return self._database.read(partial(editions.sent, versions=versions)) if versions else {}
+    def last_sent(self, mailing: str, people: Collection[str], sought: Sought) -> dict[str, Last]:
+        """The last message of a campaign that each of `people` was sent, may have been or will be, as sought."""
+        asked = partial(editions.last_sent, mailing=mailing, people=people, sought=sought)
+        return self._database.read(asked) if people else {}
 
     def documents(self, mailing: str) -> list[tuple[int, str]]:
         """All documents of a mailing, with the ids of their messages."""

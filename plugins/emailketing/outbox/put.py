@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-from emailketing.model import Envelope, Epoch, Frozen, Measuring, Message, State, chunks
+from emailketing.model import Envelope, Epoch, Frozen, Kind, Measuring, Message, State, chunks
 from emailketing.outbox.alerts import Kept, Place, keep
 from emailketing.outbox.changes import Move, move, remember, told
 from emailketing.outbox.epochs import begin
@@ -28,6 +28,7 @@ from emailketing.outbox.schema import (
     meant,
     measured,
     message,
+    reader,
 )
 from emailketing.outbox.wishes import forbidden
 
@@ -198,6 +199,7 @@ def _put_messages(connection: sa.Connection, chunk: Mapping[str, Message], now: 
     frozen = [(number, each.frozen) for number, each in born.values() if each.frozen]
     _insert(connection, meant, [row for number, each in born.values() for row in _meant(number, each.envelope)])
     _insert(connection, measured, [_measured(number, each) for number, each in born.values() if each.measuring])
+    _insert(connection, reader, [row for number, each in born.values() for row in _reader(number, each.envelope)])
     _insert(connection, content, [_content(number, bytes_) for number, bytes_ in frozen])
     _insert(connection, attachment, [row for number, bytes_ in frozen for row in _attachments(number, bytes_)])
     remember(connection, [_birth(number, each.envelope, now) for number, each in born.values()])
@@ -280,6 +282,18 @@ def _attachments(number: int, frozen: Frozen) -> Iterable[dict[str, Any]]:
 def _meant(number: int, envelope: Envelope) -> Iterable[dict[str, Any]]:
     if envelope.because:
         yield {"message": number, "because": clipped(envelope.because, 300)}
+
+
+def _reader(number: int, envelope: Envelope) -> Iterable[dict[str, Any]]:
+    edition, parted, person = envelope.document.partition(":")
+    if envelope.kind is Kind.CAMPAIGN and parted:
+        yield {
+            "message": number,
+            "mailing": identity("mailing", envelope.mailing),
+            "person": identity("document", person),
+            "edition": identity("edition", edition),
+            "at": envelope.event_at,
+        }
 
 
 def _measured(number: int, given: Message) -> dict[str, Any]:

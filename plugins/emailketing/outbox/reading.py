@@ -274,12 +274,6 @@ _RANGES = 100
 _BOUNDS = (("from", ":"), ("to", ";"))  # ; follows :
 
 
-def in_ranges(beginnings: Iterable[str]) -> Iterator[tuple[dict[str, str], sa.ColumnElement[bool]]]:
-    """For a hundred of `beginnings` of keys at a time: the condition that a key begins so, and its parameters."""
-    for bounds in _bounds(beginnings):
-        yield bounds, _in_ranges()
-
-
 @cache
 def _addressed() -> sa.Select[Any]:
     query = sa.select(message.c.key, meant.c.because).join(meant, meant.c.message == message.c.id, isouter=True)

@@ -339,6 +339,19 @@ edition = sa.Table(
     **MARIADB,
 )
 
+reader = sa.Table(
+    "outbox_reader",
+    metadata,
+    _message_id(primary=True),
+    sa.Column("mailing", _text(WIDTHS["mailing"]), nullable=False),
+    sa.Column("person", _text(WIDTHS["document"]), nullable=False, comment="the audience's word for who it is"),
+    sa.Column("edition", _text(WIDTHS["edition"]), nullable=False),
+    sa.Column("at", Utc, nullable=False, comment="event_at of the message: of which day the edition is"),
+    sa.Index(None, "mailing", "person", "at", "message"),
+    comment="Whose messages of campaigns are: what a person was sent last is found whatever his cadence was.",
+    **MARIADB,
+)
+
 coupon = sa.Table(
     "outbox_coupon",
     metadata,

@@ -10,7 +10,7 @@ could settle at the time. `judge` says who may be written to, and a delivery ask
 Every part may be repeated, and every part may be killed at any instruction. Connections, clock and files are handed in.
 """
 
-from emailketing.road.campaigning import Sample, advertise, check_campaign, plan, samples
+from emailketing.road.campaigning import Sample, Samples, advertise, check_campaign, plan, samples
 from emailketing.road.choosing import Advertised, Campaigner, Choice
 from emailketing.road.clock import Clock, utc_now
 from emailketing.road.consenting import ask_again, judge, person_of
@@ -61,6 +61,7 @@ __all__ = [
     "Reporter",
     "Results",
     "Sample",
+    "Samples",
     "Stands",
     "Stillness",
     "Sweeper",

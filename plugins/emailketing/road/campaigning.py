@@ -8,6 +8,7 @@ what is decided depends on nothing that changes.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -83,13 +84,18 @@ class Sample:
         return self.content.way_out.link if self.content.way_out else ""
 
 
-def samples(
-    campaigner: Campaigner, campaign: Campaign, moment: datetime, most: int = 12, person: str = ""
-) -> list[Sample]:
+class Samples(list[Sample]):
+    """Mails of an edition to look at; `left` says how many that differ from all of these were left out."""
+
+    left: int = 0
+
+
+def samples(campaigner: Campaigner, campaign: Campaign, moment: datetime, most: int = 12, person: str = "") -> Samples:
     """The different mails of an edition, at most so many: one reader's of each group, language and subject.
 
-    With `person`, a document of the audience, only his.
-    Where nobody gets one (nobody consents, or all have it), it is as those would get it. Raises TemplateError.
+    Where there are more, every group has its turn before any has a second. With `person`, a document of the audience,
+    only his. Where nobody gets one (nobody consents, or all have it), it is as those would get it.
+    Raises TemplateError.
     """
     found: dict[tuple[str, ...], Choice] = {}
     with Edition(campaigner, campaign, moment) as edition:
@@ -97,18 +103,36 @@ def samples(
             for choice in edition.choices(rows):
                 if person and choice.person != person:
                     continue
-                key = edition.content_key(choice)
+                key = _looks(edition, choice)
                 better = key not in found or (choice.gets_it and not found[key].gets_it)
                 if better and choice.envelope.recipient.address and edition.stock.something_for(choice.group):
                     found[key] = choice
-        chosen = sorted(found.values(), key=lambda choice: not choice.gets_it)[:most]
+        chosen = _in_turn(list(found.values()))
         press = _Press(edition)
-        return [press.sample(choice) for choice in chosen]
+        mails = Samples(press.sample(choice) for choice in chosen[:most])
+        mails.left = len(chosen) - len(mails)
+        return mails
+
+
+def _looks(edition: Edition, choice: Choice) -> tuple[str, ...]:
+    """What makes mails look different; edition and base only change words and marks."""
+    envelope = choice.envelope
+    return choice.group, edition.language(envelope.recipient), choice.variant, envelope.channel
+
+
+def _in_turn(choices: Sequence[Choice]) -> list[Choice]:
+    """One of each group after another; those who get it come first, among the groups and within each."""
+    turns: Counter[str] = Counter()
+    placed: list[tuple[int, Choice]] = []
+    for choice in sorted(choices, key=lambda choice: not choice.gets_it):
+        placed.append((turns[choice.group], choice))
+        turns[choice.group] += 1
+    return [choice for _, choice in sorted(placed, key=lambda each: each[0])]
 
 
 def check_campaign(
     campaigner: Campaigner, campaign: Campaign, moment: datetime
-) -> tuple[list[AuthoringError], list[Sample]]:
+) -> tuple[list[AuthoringError], Samples]:
     """Everything wrong with a campaign's queries and templates, held against the ERP as it is at this moment.
 
     Its mails are rendered, one of each kind, without their PDFs; what a reader or a filter would find wrong with them
@@ -118,13 +142,13 @@ def check_campaign(
     problems: list[AuthoringError] = []
     problems += campaigner.renderer.check(campaign.name, campaign.channels, report="pdf" in campaign.attach)
     if problems:
-        return problems, []
+        return problems, Samples()
     try:
         with Edition(campaigner, campaign, moment) as edition:
             _check_columns(edition)
         mails = samples(campaigner, campaign, moment)
     except AuthoringError as error:
-        return [error], []
+        return [error], Samples()
     path = campaigner.renderer.folder(campaign.name)
     for sample in mails:
         group = sample.choice.group

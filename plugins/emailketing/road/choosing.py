@@ -7,7 +7,7 @@ the same.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -28,7 +28,7 @@ from emailketing.report.catalogue import Compared, compared
 from emailketing.road.clock import Clock, utc_now
 from emailketing.road.consenting import judge
 from emailketing.road.earlier import Earlier
-from emailketing.road.editions import edition_of, variant_of
+from emailketing.road.editions import GRACE, edition_of, midnight, next_began, variant_of
 
 T = TypeVar("T")
 
@@ -39,6 +39,7 @@ CADENCE = "cadence"
 
 _ROWS_AT_ONCE = 500  # people in hand
 _PERIODS = {"daily": "on that day", "weekly": "in that week", "monthly": "in that month"}
+_HAS_IT = "has this edition"
 _AGAIN = "another row of the audience has the same address and is told the same"
 _LONGEST = 120  # signs of an edition and a person's document, which are a document together
 
@@ -69,7 +70,8 @@ class Campaigner:
 class Choice:
     """What a run means for one person by one channel: his envelope says whether he gets it, or why not.
 
-    `base` is the day on which he was told last, with which what he is told is compared; '' where there was none.
+    `base` is the day on which he was told last, with which what he is told is compared; '' where there was none, or
+    where his group was told nothing on it.
     `skipped` says why nothing is done at all: he has this edition, or there is nothing to tell him.
     """
 
@@ -210,7 +212,7 @@ class Edition:
         off = self.campaigner.audience.off(campaign.name)
         self.done = Advertised(campaign.name, ", ".join(self.ids.values()), off)
         self._over = frozenset(over)
-        self._worth_s = {name: campaign.worth_s(cadence) for cadence, name in self.ids.items()}
+        self._expires = {name: self._expires_at(cadence) for cadence, name in self.ids.items()}
         self._seen, self._keys = set[int](), set[int]()
         self._earlier = Earlier(campaigner.outbox, campaign, self.day, campaigner.zone)
 
@@ -238,10 +240,10 @@ class Edition:
         """What the run means for these people."""
         meant = [choice for row in rows for choice in self._meant(row)]
         known = self.campaigner.outbox.known({choice.envelope.key for choice in meant})
-        meant = [replace(each, skipped="has this edition") if each.envelope.key in known else each for each in meant]
-        meant = self._based(self._judged(self._once_each(self._spared(meant))))
+        meant = [replace(each, skipped=_HAS_IT) if each.envelope.key in known else each for each in meant]
+        meant = self._based(self._judged(self._spared(meant)))
         self.stock.load({choice.group: choice.row.get(GROUP) for choice in meant})
-        return [self._with_something_to_tell(choice) for choice in meant]
+        return self._once_each([self._with_something_to_tell(choice) for choice in meant])
 
     def content_key(self, choice: Choice) -> tuple[str, ...]:
         """What people have in common who get the same mail."""
@@ -281,8 +283,7 @@ class Edition:
         self.done.tell(f"{path}: a row is left out: {why}{'' if why[-1] in '.?' else '.'}")
 
     def _envelope(self, document: str, channel: str, recipient: Recipient, because: str) -> Envelope:
-        campaign, worth_s = self.campaign, self._worth_s[document.partition(":")[0]]
-        expires_at = None if worth_s is None else self.moment + timedelta(seconds=worth_s)
+        campaign, expires_at = self.campaign, self._expires[document.partition(":")[0]]
         late = f"the edition was due at {self.moment:%Y-%m-%d %H:%M} UTC, too long ago"
         expired = expires_at is not None and expires_at <= self.now
         return Envelope(
@@ -302,20 +303,42 @@ class Edition:
             kind=campaign.kind,
         )
 
-    def _once_each(self, meant: Iterable[Choice]) -> list[Choice]:
-        """One copy to an address of each group: who has this edition comes before those who have not."""
-        found = []
+    def _expires_at(self, cadence: str) -> datetime | None:
+        """When an edition helps nobody any more: as declared, or when the next one begins."""
+        if self.campaign.expires_after_s is not None:
+            return self.moment + timedelta(seconds=self.campaign.expires_after_s)
+        day = next_began(cadence, self.day)
+        return None if day is None else max(midnight(day, self.campaigner.zone), self.moment + GRACE)
+
+    def _once_each(self, meant: Sequence[Choice]) -> list[Choice]:
+        """One copy to an address of each group: who has this edition comes before those who have not.
+
+        Only what is sent keeps another row from it: this edition at any time, or any on this day.
+        """
+        found, told = [], self._told(meant)
         for choice in sorted(meant, key=lambda choice: not choice.skipped):
             envelope = choice.envelope
             if (key := hash((choice.person, envelope.channel, envelope.recipient.address))) in self._keys:
                 self._leave_out(f"document {choice.person!r} comes in several rows for the same address")
                 continue
             self._keys.add(key)
-            place = hash((envelope.channel, envelope.recipient.address.casefold(), choice.group))
-            again = place in self._seen and choice.gets_it
-            self._seen.add(place)
+            of_day, of_edition = places = _places(choice)
+            again = choice.gets_it and not self._seen.isdisjoint(places)
+            if choice.gets_it or (choice.person, "") in told:
+                self._seen.add(of_day)
+            if choice.gets_it or (choice.person, choice.edition) in told:
+                self._seen.add(of_edition)
             found.append(replace(choice, envelope=events.suppressed(envelope, _AGAIN)) if again else choice)
         return found
+
+    def _told(self, meant: Sequence[Choice]) -> set[tuple[str, str]]:
+        """Of those who are left alone: who was sent his edition, and with '' who was sent any on this day."""
+        left = [choice for choice in meant if choice.skipped]
+        told = {(person, "") for person in self._earlier.on_the_day({choice.person for choice in left})}
+        for cadence, edition in self.ids.items():
+            people = {choice.person for choice in left if choice.edition == edition and choice.skipped == _HAS_IT}
+            told |= {(person, edition) for person in self._earlier.having(people, cadence)}
+        return told
 
     def _judged(self, meant: Sequence[Choice]) -> list[Choice]:
         """Those who may not be written to become suppressed: no consent, or a wish against it."""
@@ -338,10 +361,15 @@ class Edition:
         return [replace(each, skipped=each.skipped or found.get((each.cadence, each.person), "")) for each in meant]
 
     def _based(self, meant: Sequence[Choice]) -> list[Choice]:
-        """Each with the day on which he was told last."""
+        """Each with the day on which he was told last, where it is kept what his group was told then."""
+        if self.campaign.marks is None:
+            return list(meant)
         last = self._earlier.last({choice.person: choice.edition for choice in meant if choice.gets_it})
         told = {person: day.isoformat() for person, day in last.items()}
-        return [replace(choice, base=told.get(choice.person, "")) for choice in meant]
+        based = [replace(choice, base=told.get(choice.person, "")) for choice in meant]
+        groups = {choice.group for choice in based if choice.base}
+        kept = self.campaigner.outbox.kept(self.campaign.name, set(told.values()), groups)
+        return [each if (each.base, each.group) in kept else replace(each, base="") for each in based]
 
     def language(self, recipient: Recipient) -> str:
         """The language in which somebody gets this campaign."""
@@ -356,6 +384,12 @@ class Edition:
         if self.campaign.only_changed and choice.base and not (told.changed or told.gone):
             return replace(choice, skipped=f"nothing changed since {choice.base}")
         return choice
+
+
+def _places(choice: Choice) -> tuple[int, int]:
+    """Where somebody is told something: by any edition, and by this one."""
+    place = choice.envelope.channel, choice.envelope.recipient.address.casefold(), choice.group
+    return hash(place), hash((*place, choice.edition))
 
 
 def _heeding(choice: Choice, judgement: Judgement | None) -> Choice:

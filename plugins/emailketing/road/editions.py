@@ -7,8 +7,12 @@ same: which subject somebody gets, and which code is his.
 from __future__ import annotations
 
 import hmac
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
+from zoneinfo import ZoneInfo
+
+#: So long after it was due an edition may be finished, even when it is over by then.
+GRACE = timedelta(hours=6)
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U, which are misread
 _LENGTH = 10
@@ -38,6 +42,25 @@ def began(cadence: str, day: date) -> date:
             return day.replace(day=1)
         case _:
             return day
+
+
+def next_began(cadence: str, day: date) -> date | None:
+    """The first day of the period after that of `day`, in which a new edition is due; None where there is none."""
+    first = began(cadence, day)
+    match cadence:
+        case "daily":
+            return first + timedelta(1)
+        case "weekly":
+            return first + timedelta(7)
+        case "monthly":
+            return (first + timedelta(31)).replace(day=1)
+        case _:
+            return None
+
+
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """The first moment of a day of `zone`."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def variant_of(variants: tuple[str, ...], mailing: str, document: str) -> str:

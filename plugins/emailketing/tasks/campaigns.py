@@ -26,9 +26,6 @@ log = logging.getLogger(__name__)
 
 ATTACHMENTS = ("pdf", "xlsx", "csv")
 
-#: An edition that is over may still be finished by a run that began in time.
-_GRACE = timedelta(hours=6)
-
 _LONGEST_RUN = timedelta(hours=2)
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -56,24 +53,14 @@ def mail_campaign(  # noqa: PLR0913 one declaration, each argument by its name
     reader a code of his own, valid for so long. `marks` names the columns of the items that tell them apart and that
     may change, such as `("code", "price")`: what changed since a reader was sent his last edition is marked, and with
     `only_changed` nothing else is told. `sections` is the column of the items whose values are headings, `hide` are
-    columns that files do not show. After `expires_after` it is not sent any more; without it, when the next edition is
-    due.
+    columns that files do not show. After `expires_after` it is not sent any more; without it, when the next edition's
+    day, week or month begins.
 
     Raises DeclarationError, with the line of the DAG file, for whatever cannot be meant.
     """
-    include = settings.load().include
-    if not include.is_dir():
-        raise SettingsError(f"There is no folder {include}.", hint="EMAILKETING_INCLUDE names the include folder.")
-    known("query", name, [path.name.removesuffix(".sql") for path in query_files(include / "sql")])
-    known("template folder", name, [path.name for path in include.glob("templates/*") if path.is_dir()])
     cadences = (edition,) if isinstance(edition, str) else tuple(edition)
-    for cadence in cadences:
-        known("edition", cadence, list(EDITIONS))
+    _refuse_what_is_not_there(name, cadences, channels, attach)
     _refuse_no_choice(cadences)
-    for channel in channels:
-        known("channel", channel, CHANNELS)
-    for kind in attach:
-        known("kind of file", kind, ATTACHMENTS)
     _refuse_what_cannot_be_meant(subjects, coupon, marks, only_changed)
     campaign = Campaign(
         name,
@@ -91,6 +78,23 @@ def mail_campaign(  # noqa: PLR0913 one declaration, each argument by its name
     declare(campaign)
     CampaignOperator(task_id=f"advertise_{name}", campaign=campaign, execution_timeout=_LONGEST_RUN + STUCK)
     return campaign
+
+
+def _refuse_what_is_not_there(
+    name: str, cadences: Sequence[str], channels: Sequence[str], attach: Sequence[str]
+) -> None:
+    include = settings.load().include
+    if not include.is_dir():
+        raise SettingsError(f"There is no folder {include}.", hint="EMAILKETING_INCLUDE names the include folder.")
+    known("query", name, [path.name.removesuffix(".sql") for path in query_files(include / "sql")])
+    known("template folder", name, [path.name for path in include.glob("templates/*") if path.is_dir()])
+    for what, chosen, there in (
+        ("edition", cadences, EDITIONS),
+        ("channel", channels, CHANNELS),
+        ("kind of file", attach, ATTACHMENTS),
+    ):
+        for each in chosen:
+            known(what, each, there)
 
 
 def _refuse_what_cannot_be_meant(
@@ -156,7 +160,7 @@ def stale(
     campaign: Campaign, kind: str, moment: datetime, zone: ZoneInfo, now: datetime | None = None
 ) -> dict[str, str]:
     """The cadences to whose people a run sends nothing unless it is asked to, with the reason: it is of the past."""
-    from emailketing.road.editions import edition_of
+    from emailketing.road.editions import GRACE, edition_of
 
     now = now or datetime.now(UTC)
     if kind == "backfill":
@@ -164,7 +168,7 @@ def stale(
     days = [each.astimezone(zone).date() for each in (moment, now)]
     editions = {cadence: [edition_of(cadence, day) for day in days] for cadence in campaign.cadences}
     over = {cadence: f"the edition {of} is over" for cadence, (of, current) in editions.items() if of != current}
-    return over if now - moment > _GRACE else {}
+    return over if now - moment > GRACE else {}
 
 
 def advertised(done: Advertised) -> str:
