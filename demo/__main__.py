@@ -97,7 +97,9 @@ def _scene(var: Path) -> Iterator[Scene]:
         )
         shell = _shell(links)
         # From now on every document that is saved is news, also those saved before Airflow is up.
-        stage.run("first-look", [sys.executable, "-m", "emailketing", "sweep"], env=shell)
+        stage.run(
+            "first-look", [sys.executable, "-m", "emailketing", "sweep"], env=shell, what="the first look at the ERP"
+        )
         airflow = LocalAirflow(stage, links)
         took_s = airflow.start(DAGS)
         airflow.wait_for("notifications", "watch", "deferred")

@@ -178,7 +178,8 @@ class LocalAirflow:
             shutil.copy(template, database)
             return
         self.stage.say("  creating Airflow's database")
-        self.stage.run("airflow-db", [sys.executable, "-m", "airflow", "db", "migrate"], env=self.env)
+        migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
+        self.stage.run("airflow-db", migrate, env=self.env, what="Airflow's database")
         if embedded:
             _copy_database(database, template)
 

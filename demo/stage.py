@@ -30,7 +30,7 @@ from typing import IO, Self
 
 import psutil
 
-MARK = "EMAILKETING_STAGE"
+MARK = "DEMO_STAGE"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -117,10 +117,17 @@ class Stage:
         del self._started[name]
         return process
 
-    def run(self, name: str, argv: Sequence[str], env: Mapping[str, str] | None = None, at_most_s: float = 120) -> None:
-        """Run a process to its end. Raises StageError, with the end of its log, when it fails."""
+    def run(
+        self,
+        name: str,
+        argv: Sequence[str],
+        env: Mapping[str, str] | None = None,
+        at_most_s: float = 120,
+        what: str = "",
+    ) -> None:
+        """Run a process, `what` in words, to its end. Raises StageError, with the end of its log, when it fails."""
         process = self.begin(name, argv, env)
-        self.wait(name, lambda: process.poll() is not None, at_most_s=at_most_s)
+        self.wait(what or name, lambda: process.poll() is not None, at_most_s=at_most_s)
         if process.returncode:
             raise StageError(f"{name} failed with exit code {process.returncode}.\n{self.tail(name)}")
 

@@ -15,6 +15,12 @@ from demo.stage import answers, free_ports
 PROJECT = Path(__file__).resolve().parents[1]
 
 
+def lend_outbox_dags(folder):
+    """Copy the DAGs of the outbox into a folder of one's own, as docs/connect-your-erp.md asks."""
+    for name in ("outbox.py", "outbox_prune.py"):
+        shutil.copy(PROJECT / "dags" / name, folder / name)
+
+
 class Desk:
     """A person's shell: the environment, the program, and the ERP that operators write to."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -63,7 +64,7 @@ for _each in (*wishes.COMMANDS, *advertising.COMMANDS, *greetings.COMMANDS, *pub
     main.add_command(_each)
 
 
-@main.command()
+@main.command(short_help="Tell what is wrong before it matters.")
 @click.argument("names", nargs=-1, metavar="[MAILING]...")
 @_command
 def check(names: Sequence[str]) -> None:
@@ -72,6 +73,9 @@ def check(names: Sequence[str]) -> None:
     Queries run (without sending anything) against the live ERP; templates are rendered with its newest document.
     """
     problems = [*_checked("settings", settings.load)]
+    if problems:
+        raise click.ClickException("Nothing else was looked at, because the settings cannot be read.")
+    _tell_misspelt_connections()
     problems += _checked("company and sender", _identity)
     mailings: dict[str, Mailing] = {}
     problems += _checked("DAG files", lambda: _declared_into(mailings))
@@ -93,6 +97,13 @@ def check(names: Sequence[str]) -> None:
         raise click.ClickException(f"{len(problems)} of the above must be mended.")
 
 
+def _tell_misspelt_connections() -> None:
+    from emailketing import connections
+
+    for wrong, meant in connections.misspelt(os.environ).items():
+        click.echo(f"{NOTE} {wrong} is no Connection of eMailketing. Did you mean {meant!r}?")
+
+
 def _checked(what: str, act: Callable[[], object]) -> list[EmailketingError]:
     try:
         result = act()
@@ -104,13 +115,32 @@ def _checked(what: str, act: Callable[[], object]) -> list[EmailketingError]:
 
 
 def _declared_into(mailings: dict[str, Mailing]) -> str:
-    mailings.update(_mailings(()))
+    from emailketing import tasks
+
+    found = tasks.declarations(settings.load().dags)
+    mailings.update({mailing.name: mailing for mailing in found.mailings})
     if not mailings:
         raise SettingsError(
             f"No mailing is declared in {settings.load().dags}.",
             hint="docs/connect-your-erp.md has the line that declares one; EMAILKETING_DAGS names the folder.",
         )
+    _tended(found.chores)
     return ", ".join(mailings)
+
+
+def _tended(chores: Collection[str]) -> None:
+    """Raise SettingsError where no DAG does the outbox's own tasks."""
+    folder = settings.load().dags
+    if "tend_outbox" not in chores:
+        raise SettingsError(
+            f"No DAG in {folder} tends the outbox: no campaign, report, greeting or retry ever leaves.",
+            hint=f"Copy outbox.py and outbox_prune.py there from {settings.PROJECT / 'dags'}.",
+        )
+    if "prune" not in chores:
+        raise SettingsError(
+            f"No DAG in {folder} prunes the outbox: it grows for ever.",
+            hint=f"Copy outbox_prune.py there from {settings.PROJECT / 'dags'}.",
+        )
 
 
 def _erp_answers() -> str:
@@ -223,7 +253,7 @@ def _gateway() -> str:
     return "apprise can use its URL" if not settings.load().phone.email_to_sms else "texts go by the mail server"
 
 
-@main.command()
+@main.command(short_help="Render a mailing with real data; nothing is sent.")
 @click.argument("name", metavar="MAILING")
 @click.option("--document", default="", help="Which document; the one that changed last when not given.")
 @click.option("--language", default="", help="In which language; the recipient's when not given.")
@@ -306,7 +336,7 @@ def _written(content: Content, out: Path) -> Iterator[Path]:
             yield path
 
 
-@main.command()
+@main.command(short_help="Put a message into the outbox for every new document.")
 @click.argument("names", nargs=-1, metavar="[MAILING]...")
 @click.option(
     "--since",
@@ -339,7 +369,7 @@ def sweep(names: Sequence[str], since: datetime | None) -> None:
         sys.exit(1)
 
 
-@main.command()
+@main.command(short_help="Put the scheduled reports that are due into the outbox.")
 @click.argument("names", nargs=-1, metavar="[REPORT]...")
 @click.option(
     "--period", default="", help="Tell 2026-10, 2026-W48 … to all who get it in that cadence, not what is due."
@@ -363,7 +393,7 @@ def look(names: Sequence[str], period: str) -> None:
         sys.exit(1)
 
 
-@main.command()
+@main.command(short_help="Send what is due in the outbox.")
 @click.option("--lane", type=click.Choice([lane.value for lane in Lane]), help="Only this lane.")
 @click.option("--connections", type=click.IntRange(1, 50), help="Connections side by side, for each channel.")
 @click.option("--until-empty", is_flag=True, help="Go on, waiting for retries, until nothing happens by itself.")
@@ -411,7 +441,7 @@ def _tell_leased() -> None:
         )
 
 
-@main.command()
+@main.command(short_help="The ERP was restored from a backup: tell what follows.")
 @click.argument("names", nargs=-1, metavar="[MAILING]...")
 @click.option("--since", type=click.DateTime(), help="To which time the ERP was taken back, in its own timezone.")
 @click.option("--at", type=click.DateTime(), help="When people went on working in it, in its own timezone; now if not.")
@@ -445,7 +475,7 @@ def _tell(claim: Claim, receipt: Receipt) -> None:
         click.echo(f"{claim.key}: {receipt.outcome}: {receipt.code or ''} {receipt.reason}")
 
 
-@main.command("send-test")
+@main.command("send-test", short_help="Send a mailing with a real document to yourself.")
 @click.argument("name", metavar="MAILING")
 @click.option("--to", required=True, help="The address or the number that gets the test.")
 @click.option("--channel", type=click.Choice(["email", "phone"]), default="email", show_default=True)
@@ -478,7 +508,7 @@ def _number(raw: str) -> str:
     return found.recipient.address
 
 
-@main.group()
+@main.group(short_help="The ledger: every message, its state, its history.")
 def outbox() -> None:
     """The ledger: every message, its state, its history, and what a person may do about it.
 
@@ -561,7 +591,7 @@ def history(key: str, as_json: bool) -> None:
         )
 
 
-@outbox.command()
+@outbox.command(short_help="What waits in each lane, and which are paused.")
 @_json
 @_command
 def lanes(as_json: bool) -> None:
@@ -609,7 +639,7 @@ def _lanes() -> list[_LaneStanding]:
     return found
 
 
-@outbox.command()
+@outbox.command(short_help="Send a message again, byte for byte, or all that failed.")
 @click.argument("key", required=False)
 @click.option("--mailing", default="", help="All that failed of this mailing, in the place of a key.")
 @click.option("--edition", default="", help="Of a campaign: only this edition, such as 2026-W48.")
@@ -655,7 +685,7 @@ def cancel(key: str, why: str, by: str) -> None:
     click.echo("cancelled")
 
 
-@outbox.command()
+@outbox.command(short_help="Settle an unknown message: sent, resend or drop.")
 @click.argument("key")
 @click.argument("verdict", type=click.Choice(["sent", "resend", "drop"]))
 @_why
@@ -670,7 +700,7 @@ def settle(key: str, verdict: str, why: str, by: str) -> None:
     click.echo(_standing(key).state)
 
 
-@main.group()
+@main.group(short_help="Who gets what: the file's, and what is set here.")
 def subscriptions() -> None:
     """Who gets what: what include/subscriptions.yaml provides, and what is set here, in the outbox's database.
 
@@ -795,7 +825,7 @@ def _instead(who: Audience, place: Subscription) -> str:
     return f", in the place of {' and '.join(each.because for each in others)}" if others else ""
 
 
-@subscriptions.command()
+@subscriptions.command(short_help="Forget what was set here of an address.")
 @click.argument("mailing")
 @_email
 @_phone
@@ -892,7 +922,7 @@ def _same(one: str, other: str) -> bool:
     return one.casefold() == other.casefold()
 
 
-@subscriptions.command("check")
+@subscriptions.command("check", short_help="Tell what is wrong with who gets what.")
 @_command
 def check_subscriptions() -> None:
     """Tell what is wrong with who gets what: names, addresses, channels, filters against the live ERP."""

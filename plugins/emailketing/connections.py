@@ -18,10 +18,11 @@ and make a folder in the user's home. An error never holds a password.
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,6 +63,8 @@ EXAMPLES = {
     "unsubscribe": '{"conn_type": "generic", "login": "leave@company.example", "password": "at least 16 random signs"}',
 }
 
+_VARIABLE = "AIRFLOW_CONN_"
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -85,7 +88,11 @@ def engine(name: str, *, must_exist: bool = False) -> Engine:
     """
     address = url(name)
     if must_exist and address.get_backend_name() == "sqlite" and not Path(address.database or "").is_file():
-        raise SettingsError(f"There is no database file {address.database}.", hint=_where(name))
+        raise SettingsError(
+            f"There is no database file {address.database}, which the Airflow Connection {name!r} names.",
+            hint="Mend its path, which begins with a fourth slash if it is absolute (sqlite:////var/lib/erp.db), "
+            "or put the file there.",
+        )
     try:
         return create_engine(address, pool_pre_ping=True, hide_parameters=True, connect_args=_connect_args(address))
     except ImportError as error:
@@ -258,6 +265,16 @@ def lookup(name: str) -> Link:
     return link or _from_environment(name)
 
 
+def misspelt(environment: Iterable[str]) -> dict[str, str]:
+    """Names of the environment that are nearly one of our Connections', and which each may mean."""
+    found: dict[str, str] = {}
+    for variable in sorted(environment):
+        if variable.startswith(_VARIABLE) and (name := variable.removeprefix(_VARIABLE).lower()) not in EXAMPLES:
+            close = difflib.get_close_matches(name, EXAMPLES, n=1, cutoff=0.75)
+            found |= {variable: f"{_VARIABLE}{close[0].upper()}"} if close else {}
+    return found
+
+
 def _from_airflow(name: str) -> Link | None:
     from airflow.sdk import BaseHook
     from airflow.sdk.exceptions import AirflowNotFoundException
@@ -270,7 +287,7 @@ def _from_airflow(name: str) -> Link | None:
 
 
 def _from_environment(name: str) -> Link:
-    text = os.environ.get(f"AIRFLOW_CONN_{name.upper()}", "").strip()
+    text = os.environ.get(f"{_VARIABLE}{name.upper()}", "").strip()
     if not text:
         raise SettingsError(f"There is no Airflow Connection {name!r}.", hint=_where(name))
     try:
@@ -373,7 +390,7 @@ def _check_smtp(link: Link) -> None:
 
 
 def _where(name: str) -> str:
-    variable = f"AIRFLOW_CONN_{name.upper()}"
+    variable = f"{_VARIABLE}{name.upper()}"
     return f"Add it in Admin → Connections, or set {variable}, for example {variable}='{EXAMPLES.get(name, '')}'"
 
 

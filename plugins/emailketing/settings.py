@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,8 @@ from emailketing.errors import SettingsError, nearest
 from emailketing.model import Sender
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+PREFIX = "EMAILKETING_"
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -187,7 +190,7 @@ class Advertising(Section):
 class Settings(BaseSettings):
     """All settings. Use `load()`; building this class directly is for tests."""
 
-    model_config = SettingsConfigDict(env_prefix="EMAILKETING_", env_nested_delimiter="__", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
 
     include: Path = Field(PROJECT / "include", description="Folder of sql/, templates/, assets/ and settings.yaml.")
     dags: Path = Field(PROJECT / "dags", description="Folder of the DAG files.")
@@ -225,10 +228,43 @@ def settings_file() -> Path:
 @cache
 def load() -> Settings:
     """The settings of this process. Raises SettingsError that names the wrong one and the nearest right one."""
+    _check_names(os.environ)
     try:
         return Settings()
     except ValidationError as error:
         raise SettingsError(_explained(error)) from None
+
+
+def _check_names(environment: Iterable[str]) -> None:
+    """Raise SettingsError for names in the environment that begin as settings do and are none."""
+    given = [(name, name.upper()) for name in sorted(environment) if name.upper().startswith(PREFIX)]
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    groups = {name.partition("__")[0] for name in names() if "__" in name}
+    # A wrong name within a group is told with the values.
+    wrong = [
+        (name, upper)
+        for name, upper in given
+        if upper not in known and not ("__" in upper and upper.partition("__")[0] in groups)
+    ]
+    if wrong:
+        told = [f"  {name}: no such setting. {_near_name(upper)}".rstrip() for name, upper in wrong]
+        raise SettingsError("\n".join(["The environment names settings that do not exist:", *told]))
+
+
+def _near_name(name: str) -> str:
+    """The nearest name of a setting. A name's beginning is common to all, and would make any two alike."""
+    near = nearest(name.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in names()])
+    return near.replace("Did you mean '", f"Did you mean '{PREFIX}")
+
+
+def names() -> list[str]:
+    """The environment's name of every setting."""
+    found: list[str] = []
+    for name, field in Settings.model_fields.items():
+        group = field.annotation
+        inner = group.model_fields if isinstance(group, type) and issubclass(group, BaseModel) else ()
+        found += [f"{PREFIX}{name}__{each}".upper() for each in inner] or [f"{PREFIX}{name}".upper()]
+    return found
 
 
 def _zone(value: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from demo.catcher import read_log
 from emailketing.model import Recipient
 from emailketing.outbox import Outbox
 from emailketing.road.editions import coupon_of
+from tests.desk import PROJECT
 from tests.letters import letter
 from tests.web_server import WebServer
 
@@ -69,6 +71,7 @@ def test_the_dry_run_shows_everybodys_edition_and_who_is_left_out(desk):
     assert "gets it" in told, "all others are shown"
     desk.mend("sql/price_list.sql", "AS cadence", "AS rhythm")
     told = desk.run("check", "price_list", fails=True)  # there is no mail server
+    assert "✗ mailing price_list" in told
     assert "gives no column 'cadence': everybody gets it weekly" in told
 
 
@@ -84,6 +87,31 @@ def test_the_dry_run_and_check_say_how_many_mails_they_did_not_look_at(desk):
     assert int(found[2]) >= len(groups)
     told = desk.run("check", "product_presentation", fails=True)  # there is no mail server
     assert f"{found[0]}" in told
+
+
+def test_names_that_may_be_left_out_and_are_misspelt_are_told(desk):
+    dags = shutil.copytree(PROJECT / "dags", desk.folder / "dags")
+    dag = dags / "campaigns" / "price_list.py"
+    declared = dag.read_text().replace('("code", "price")', '("code", "prize")')
+    dag.write_text(declared.replace('"product_group"', '"product_grup"'))
+    desk.env["EMAILKETING_DAGS"] = str(dags)
+    desk.mend("sql/promotion.sql", "AS consent,", "AS consnt,")
+    desk.mend("sql/promotion.sql", "'why_recent'", "'why_recnt'")
+    told = desk.run("check", "promotion", "price_list", fails=True)
+    assert "promotion.sql: the query gives no column 'consent': nobody gets it." in told, told
+    assert "Did you mean 'consnt'?" in told
+    assert "price_list.items.sql: the query gives no column 'prize', which the DAG names in marks." in told, told
+    assert "no column 'product_grup', which the DAG names in sections.\n    Did you mean 'product_group'?" in told, told
+    desk.mend("sql/promotion.sql", "AS consnt,", "AS consent,")
+    told = desk.run("check", "promotion", fails=True)
+    assert "because is 'why_recnt', which is no word: readers would read it so. Did you mean 'why_recent'?" in told
+
+
+def test_the_summary_of_a_dry_run_tells_reasons_whole(desk):
+    address = next(each["address"] for each in choices(desk) if each["gets_it"])
+    desk.run("suppress", address, "--why", "asked by phone")
+    told = desk.run("dry-run", "promotion", "--limit", "1")
+    assert re.search(r"no .* may go there since \d{4}-\d\d-\d\d \d\d:\d\d", told), told
 
 
 def test_an_edition_goes_out_once_and_a_coupon_is_good_once(desk):

@@ -241,7 +241,21 @@ def test_a_broken_dag_file_is_told_with_its_line(desk):
 
 
 def test_a_misspelt_setting_and_a_misspelt_mailing_are_told(desk):
-    assert "Did you mean 'name'?" in desk.run("check", fails=True, EMAILKETING_COMPANY__NAMME="x")
+    told = desk.run("check", fails=True, EMAILKETING_COMPANY__NAMME="x")
+    assert told.count("Did you mean 'name'?") == 1
+    assert "Nothing else was looked at, because the settings cannot be read." in told
+    for wrong, meant in (
+        ("COMPANY_NAME", "COMPANY__NAME"),
+        ("SWEP__POLL_S", "SWEEP__POLL_S"),
+        ("INCLUD", "INCLUDE"),
+        ("SENDERS__ADDRESS", "SENDER__ADDRESS"),
+        ("INCLUDE__DAGS", "INCLUDE"),
+    ):
+        told = desk.run("sweep", fails=True, **{f"EMAILKETING_{wrong}": "2"})
+        assert f"EMAILKETING_{wrong}: no such setting. Did you mean 'EMAILKETING_{meant}'?" in told
+    told = desk.run("check", "purchase_order", fails=True, AIRFLOW_CONN_ERPS="x", AIRFLOW_CONN_WAREHOUSE="x")
+    assert "AIRFLOW_CONN_ERPS is no Connection of eMailketing. Did you mean 'AIRFLOW_CONN_ERP'?" in told
+    assert "AIRFLOW_CONN_WAREHOUSE" not in told
     assert "Did you mean 'purchase_order'?" in desk.run("preview", "purchase_ordr", fails=True)
 
 
@@ -285,6 +299,8 @@ def test_rows_without_a_time_are_told_by_the_check(desk):
 
 
 def test_help_explains_every_command(desk):
+    for group in ([], ["outbox"], ["subscriptions"], ["consent"]):
+        assert "..." not in desk.run(*group, "--help", COLUMNS="80").partition("Commands:")[2]
     text = desk.run("--help")
     for command in ("check", "preview", "sweep", "deliver", "outbox", "send-test"):
         assert command in text
@@ -303,6 +319,8 @@ def test_a_wrong_folder_and_an_erp_that_is_not_there_are_told(desk):
     assert "There is no folder" in desk.run("check", fails=True, EMAILKETING_INCLUDE=str(desk.folder / "nowhere"))
     told = desk.run("sweep", fails=True, AIRFLOW_CONN_ERP=f"sqlite:///{desk.folder / 'no.db'}")
     assert "There is no database file" in told
+    assert "which the Airflow Connection 'erp' names" in told
+    assert "Add it in Admin" not in told
     assert not (desk.folder / "no.db").exists()
 
 

@@ -58,6 +58,19 @@ def test_the_clearance_of_the_guide_reaches_the_customers_once_each(guide):
     assert {re.sub(r"\d", "#", mail.subject[:9]) for mail in mails} >= {"Aceite # ", "Rebajas e"}
 
 
+def test_with_a_pdf_and_no_text_of_its_own_the_text_comes_from_the_mail_and_says_how_to_leave(guide):
+    dag = Path(guide.env["EMAILKETING_DAGS"]) / "campaigns/clearance.py"
+    dag.write_text(dag.read_text().replace('attach=["xlsx"]', 'attach=["pdf"]'))
+    told = guide.run("check", "clearance", fails=True)  # no mail server is there
+    assert "✓ mailing clearance" in told, told
+    out = guide.folder / "preview"
+    guide.run("preview", "clearance", "--out", str(out))
+    assert ".pdf" in {path.suffix for path in out.iterdir()}
+    text = (out / "text.txt").read_text()
+    assert "mailto:leave@company.example" in text
+    assert "ya nos visitó" in text or "you have visited us" in text
+
+
 def test_a_slip_is_told_as_the_guide_shows(guide):
     body = Path(guide.env["EMAILKETING_INCLUDE"]) / "templates/clearance/body.html.j2"
     body.write_text(body.read_text().replace("recipient.visits", "recipient.visit"))

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from demo import database, schema
 from demo.catcher import read_log
-from tests.desk import PROJECT, Desk
+from tests.desk import PROJECT, Desk, lend_outbox_dags
 
 NAMED = re.compile(r"^`(?P<path>[a-z_]+/[\w./]+)`\n\n```\w+\n(?P<text>.*?)^```$", re.M | re.S)
 
@@ -22,6 +22,7 @@ def laid_out(doc, folder):
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
+    lend_outbox_dags(folder / "dags")
     return files
 
 
@@ -72,6 +73,19 @@ def test_the_credit_note_of_the_guide_reaches_the_customer(guide):
     assert mail.recipients == (customer["email"],)
     (row,) = guide.rows("--mailing", "credit_note")
     assert row["state"] == "accepted"
+
+
+def test_a_folder_without_the_dags_of_the_outbox_is_told(guide):
+    dags = Path(guide.env["EMAILKETING_DAGS"])
+    (dags / "outbox_prune.py").unlink()
+    with guide.mail_server():
+        told = guide.run("check", "credit_note", fails=True)
+    assert "✗ DAG files" in told
+    assert "prunes the outbox" in told
+    (dags / "outbox.py").unlink()
+    told = guide.run("check", "credit_note", fails=True)
+    assert f"No DAG in {dags} tends the outbox" in told
+    assert "Copy outbox.py and outbox_prune.py there" in told
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from emailketing.audience import Audience
 from emailketing.channels.memory import Memory
 from emailketing.channels.phone import Phone
 from emailketing.model import Lane, OnUnknown, Outcome, State
+from tests.desk import lend_outbox_dags
 from tests.letters import letter
 from tests.phone_gateways import phone_gateway
 from tests.post_office import PostOffice
@@ -213,6 +214,7 @@ def test_what_ends_one_channels_delivery_ends_the_others_after_their_message(sql
 def test_from_the_command_line(desk):
     dags = desk.folder / "dags"
     dags.mkdir()
+    lend_outbox_dags(dags)
     (dags / "texts.py").write_text(
         '"""Texts."""\nfrom airflow.sdk import DAG\nfrom emailketing.tasks import notification, notify\n'
         'with DAG("texts", schedule=None):\n'

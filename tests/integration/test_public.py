@@ -296,7 +296,11 @@ def test_sigterm_ends_it_cleanly_with_what_was_in_hand_kept(shop, shell, tmp_pat
             service.get(path_of(link))
     assert service.status == 0
     assert len(done_with(shop, row)) == len(LINKS)
-    assert "127.0.0.1" not in service.said
+    listening = re.search(
+        r"^listens on http://127\.0\.0\.1:\d+, for (\S+); counts nothing\n", service.said, re.MULTILINE
+    )
+    assert listening[1] == BASE
+    assert "127.0.0.1" not in service.said.replace(listening[0], "")
 
 
 def test_without_a_public_address_the_service_and_measuring_say_what_to_do(desk):

@@ -18,6 +18,7 @@ from emailketing import road
 from emailketing.audience import Source
 from emailketing.errors import AuthoringError
 from emailketing.model import Mailing, State, Subscription
+from tests.desk import lend_outbox_dags
 from tests.town import ORDER
 
 CLOSING = Mailing("closing")
@@ -342,6 +343,7 @@ def clerk(desk):
     (desk.include / "subscriptions.yaml").write_text(FILE)
     dags = desk.folder / "dags"
     dags.mkdir()
+    lend_outbox_dags(dags)
     (dags / "closings.py").write_text(DAG)
     desk.env["EMAILKETING_DAGS"] = str(dags)
     return desk

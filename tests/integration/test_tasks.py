@@ -10,6 +10,7 @@ from emailketing import road, settings, tasks, wiring
 from emailketing.errors import ChannelDown
 from emailketing.model import Kind, Lane, State
 from emailketing.outbox import Filter
+from emailketing.tasks import upkeep
 
 CACHED = (settings.load, wiring.erp, wiring.outbox, wiring.renderer, wiring._lines)
 
@@ -80,10 +81,10 @@ def test_the_outbox_task_tells_that_the_server_is_down_and_sends_when_it_is_back
     assert told(sweep) == {"purchase_order": 1}  # the sweep's work is done; the mail waits
     assert states() == [State.QUEUED]
     with pytest.raises(ChannelDown, match="nothing listens there"):
-        tasks.tend_outbox.function()
+        upkeep.minute.function()
     with desk.mail_server():
         wiring.outbox().resume("email", Lane.INSTANT)
-        assert tasks.tend_outbox.function()["accepted"] == 1
+        assert upkeep.minute.function()["accepted"] == 1
     assert states() == [State.ACCEPTED]
 
 
@@ -92,8 +93,8 @@ def test_the_nightly_task_deletes_what_is_past_its_time(desk, sweep, monkeypatch
     desk.operator.save_purchase_order()
     with desk.mail_server():
         sweep.execute({})
-    assert tasks.prune.function()["messages"] == 0
+    assert upkeep.night.function()["messages"] == 0
     later = datetime.now(UTC) + timedelta(days=500)
     monkeypatch.setattr(road, "utc_now", lambda: later)
-    assert tasks.prune.function()["messages"] == 1
+    assert upkeep.night.function()["messages"] == 1
     assert states() == []

@@ -93,6 +93,11 @@ def test_where_workers_are_short_what_is_instant_begins_before_what_may_wait():
             "after is 0:00:00: nothing is waited for.\n  Give a length of time, such as timedelta(days=3).",
         ),
         (
+            'notification("receipt", expire_after=timedelta(days=1))',
+            "TypeError: notification() got an unexpected keyword argument 'expire_after'\n"
+            "  Did you mean 'expires_after'?",
+        ),
+        (
             'notification("payment_order", follow_ups=[notification("payment_order_reminder")])',
             "'payment_order_reminder' is no follow-up.",
         ),

@@ -335,11 +335,40 @@ def told(renderer, mailing="order", **more):
     return [str(error) for error in renderer.check(mailing, **more)]
 
 
+def test_of_a_null_it_is_said_what_to_write_and_a_caller_in_the_same_file_is_not_told(order):
+    macro = "{% macro m(x) %}\n{{ x | long_date | or_dash }}\n{% endmacro %}\n{{ m(due_on) }}"
+    with pytest.raises(TemplateError) as caught:
+        order(text__txt=macro).render("order", {"due_on": None}, ANA)
+    assert "{{ x | long_date if x is not none else '–' }}; or_dash behind a filter comes too late." in str(caught.value)
+    assert "Called from" not in str(caught.value)
+    written = order(text__txt="{{ due_on | long_date if due_on is not none else '–' }}")
+    assert written.render("order", {"due_on": None}, ANA).text == "–\n"
+
+
+def test_a_word_with_too_few_places_is_named_with_its_file(write):
+    files = {"order/subject.txt.j2": "S", "order/words.es.yaml": 'hello: "Hola, %s"\nbye: "Adiós"'}
+    renderer = write({**files, "order/text.txt.j2": "{{ t.hello | format(name) }}\n{{ t.bye | format(name) }}"})
+    with pytest.raises(TemplateError) as caught:
+        renderer.render("order", {"name": "Ana"}, ANA)
+    assert "text.txt.j2:2: not all arguments converted during string formatting" in str(caught.value)
+    assert "see the places (%s) in words.es.yaml, bye: 'Adiós'." in str(caught.value)
+
+
+def test_a_macro_that_is_not_there_is_told_with_the_nearest_one(write):
+    macros = "{% set sign = 1 %}{% macro facts(x) %}{{ x }}{% endmacro %}"
+    text = "{% from '_layout/m.txt.j2' import fact, sign as s %}\n{{ fact(1) }}"
+    renderer = write({"_layout/m.txt.j2": macros, "order/subject.txt.j2": "S", "order/text.txt.j2": text})
+    (error,) = renderer.check("order")
+    assert str(error).endswith("text.txt.j2:1: There is no macro 'fact' in _layout/m.txt.j2.\n  Did you mean 'facts'?")
+    with pytest.raises(TemplateError, match=r"text.txt.j2:2: There is no macro 'fact' in _layout/m.txt.j2"):
+        renderer.render("order", {}, ANA)
+
+
 def test_the_shipped_mailings_pass_the_check():
     renderer = Renderer(PROJECT / "include", company=load().company.model_dump())
     folder = PROJECT / "include" / "templates"
     reports = [name for name in renderer.mailings() if not (folder / name / "subject.txt.j2").exists()]
-    assert {mailing: told(renderer, mailing, report=mailing in reports) for mailing in renderer.mailings()} == {
+    assert {mailing: told(renderer, mailing, whole=mailing in reports) for mailing in renderer.mailings()} == {
         mailing: [] for mailing in renderer.mailings()
     }
     assert "purchase_order" in renderer.mailings()

@@ -17,7 +17,7 @@ _day = click.option(
 )
 
 
-@click.command()
+@click.command(short_help="Put the day's edition of campaigns into the outbox.")
 @click.argument("names", nargs=-1, required=True, metavar="CAMPAIGN...")
 @_day
 @command
@@ -35,7 +35,7 @@ def campaign(names: Sequence[str], day: datetime | None) -> None:
         sys.exit(1)
 
 
-@click.command("dry-run")
+@click.command("dry-run", short_help="Who would get a campaign or greeting, who not, and why.")
 @click.argument("name", metavar="MAILING")
 @_day
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="People shown in the table.")
@@ -63,7 +63,7 @@ def dry_run(name: str, day: datetime | None, limit: int, seeds: Sequence[str], o
         raise click.ClickException("The mails must be mended before anybody gets them.")
 
 
-@click.command()
+@click.command(short_help="Whose a coupon is, and whether it is good; take it.")
 @click.argument("code")
 @click.option("--use", is_flag=True, help="Take it: it is good for one use.")
 @by
@@ -77,7 +77,7 @@ def coupon(code: str, use: bool, by: str, as_json: bool) -> None:
         sys.exit(1)
 
 
-@click.command()
+@click.command(short_help="What came of an edition of a campaign.")
 @click.argument("name", metavar="CAMPAIGN")
 @click.option("--edition", default="", help="Which one, such as 2026-11; the latest of each cadence when not given.")
 @as_json

@@ -98,7 +98,7 @@ def _without_names(why: str) -> str:
     """A reason without what is one person's own, so that equal ones are counted together."""
     if why.startswith(("no consent", "the consent")):
         return why.partition(" (")[0]
-    return re.sub(r"^'.*?' ", "what is there ", why).partition(":")[0]
+    return re.sub(r"^'.*?' ", "what is there ", why).partition(": ")[0]
 
 
 def _print_mail(sample: road.Sample, *, files: bool) -> list[Finding]:
@@ -253,27 +253,18 @@ def resend(mailing: str, edition: str, states: Sequence[State], by: str, why: st
 def checked(mailing: Campaign) -> str:
     """What can be said of a campaign against the live ERP. Raises AuthoringError for all that is wrong."""
     campaigner, moment = wiring.campaigner(), road.utc_now()
-    problems, mails = road.check_campaign(campaigner, mailing, moment)
+    faults, notes = road.check_columns(campaigner, mailing, moment)
+    problems, mails = (faults, road.Samples()) if faults else road.check_campaign(campaigner, mailing, moment)
     if problems:
         raise problems[0] if len(problems) == 1 else AuthoringError("\n".join(map(str, problems)))
     choices = list(road.plan(campaigner, mailing, moment))
-    warnings = {finding.what for each in mails for finding in _warned(each)} | _unchosen(campaigner, mailing)
+    warnings = {*notes, *(finding.what for each in mails for finding in _warned(each))}
     warnings |= {_unseen(mails)} if mails.left else set()
     told = "".join(f"\n  {NOTE} {warning}" for warning in sorted(warnings))
     count = sum(choice.gets_it for choice in choices)
     off = campaigner.audience.now().off(mailing.name)
     stands = f"{off}: nobody is told; " if off else ""
     return f"{stands}queries and templates hold against the ERP; {count} of {len(choices)} would get it now{told}"
-
-
-def _unchosen(campaigner: road.Campaigner, mailing: Campaign) -> set[str]:
-    """That nobody can choose a cadence, where several are declared."""
-    with campaigner.erp.reading() as reader:
-        columns = reader.audience(mailing.name)
-    if len(mailing.cadences) == 1 or "cadence" in columns:
-        return set()
-    everybody = f"the query gives no column 'cadence': everybody gets it {mailing.cadences[0]}"
-    return {f"{everybody}. {nearest('cadence', columns)}".strip()}
 
 
 def _warned(sample: road.Sample) -> list[Finding]:

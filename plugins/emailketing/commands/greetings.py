@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from emailketing.road import Greeted
 
 
-@click.command()
+@click.command(short_help="Put the greetings of the day into the outbox.")
 @click.argument("names", nargs=-1, metavar="[GREETING]...")
 @click.option(
     "--since", type=click.DateTime(["%Y-%m-%d"]), help="See to what was due since this day; else since the last look."

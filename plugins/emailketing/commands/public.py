@@ -9,10 +9,12 @@ import click
 from emailketing.console import command
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from emailketing.web.public import Service
 
 
-@click.command()
+@click.command(short_help="Serve the page to leave by, and count opens and clicks.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8090, show_default=True, help="The port to listen at.")
 @command
@@ -34,7 +36,24 @@ def public(host: str, port: int) -> None:
     # uvicorn gives the signal on when it has ended; by itself that would be death by a signal, not an end.
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: sys.exit(0))
-    uvicorn.Server(configured(app, host, port)).run()
+
+    class Telling(uvicorn.Server):
+        async def startup(self, sockets: list[socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                click.echo(_listening(host, self.servers[0].sockets[0].getsockname()[1]), err=True)
+
+    Telling(configured(app, host, port)).run()
+
+
+def _listening(host: str, port: int) -> str:
+    """Where the service listens, by which public address, and what it counts."""
+    from emailketing import wiring
+
+    meter = wiring.meter()
+    shown = f"[{host}]" if ":" in host else host
+    counted = str(meter.measuring).replace("both", "opens and clicks")
+    return f"listens on http://{shown}:{port}, for {meter.base}; counts {counted}"
 
 
 def _service() -> Service:

@@ -27,7 +27,7 @@ def _kinds(known: Sequence[str], help_text: str) -> Callable[[Callable[..., Any]
     return click.option("--kind", "kinds", multiple=True, type=click.Choice([*known, _ALL]), help=help_text)
 
 
-@click.command()
+@click.command(short_help="Never write to an address again.")
 @_who
 @_kinds(
     [kind.value for kind in Kind],
@@ -50,7 +50,7 @@ def suppress(who: str, kinds: Sequence[str], why: str, by: str) -> None:
         click.echo(f"{OK} {leaving.address} gets no more {_mailings(kind)}{_ended(ended)}")
 
 
-@click.command()
+@click.command(short_help="Allow a suppressed address to be written to again.")
 @_who
 @_kinds([kind.value for kind in Kind], "Of which mailings; all that the address is suppressed for when not given.")
 @why
@@ -70,7 +70,7 @@ def unsuppress(who: str, kinds: Sequence[str], why: str, by: str) -> None:
         click.echo(f"{OK} {address} may get {_mailings(kind)} again{_only_with_consent(kind)}")
 
 
-@click.command()
+@click.command(short_help="The addresses that must not be written to.")
 @_address
 @click.option("--history", is_flag=True, help="Everything that was ever said, consents included.")
 @as_json
@@ -93,7 +93,7 @@ def suppressed(address: str | None, history: bool, as_json: bool) -> None:
     )
 
 
-@click.group()
+@click.group(short_help="Consents that people gave or withdrew outside the ERP.")
 def consent() -> None:
     """Consents to advertising and greetings that people gave, or withdrew, outside the ERP."""
 
@@ -138,7 +138,7 @@ def withdraw(who: str, kinds: Sequence[str], source: str, why: str, by: str) -> 
         click.echo(f"{OK} {leaving.address} no longer consents to {_mailings(kind)}{_ended(ended)}")
 
 
-@consent.command("list")
+@consent.command("list", short_help="What people said of their consent outside the ERP.")
 @_address
 @as_json
 @command

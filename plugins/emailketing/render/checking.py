@@ -74,6 +74,8 @@ def _file_problems(
         return
     for reference in tree.find_all((nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)):
         yield from _template_there(path, reference, environment)
+    for taken in tree.find_all(nodes.FromImport):
+        yield from _macros_there(path, taken, environment)
     for call in tree.find_all(nodes.Call):
         yield from _picture_there(path, call, include)
     for attribute in tree.find_all(nodes.Getattr):
@@ -97,6 +99,32 @@ def _template_there(path: Path, node: Any, environment: Environment) -> Iterator
         yield TemplateError(
             message, path=path, line=node.lineno, hint="Put what both use into a file of type .html.j2."
         )
+
+
+def _macros_there(path: Path, node: nodes.FromImport, environment: Environment) -> Iterator[TemplateError]:
+    name = getattr(node.template, "value", None)
+    if not (isinstance(name, str) and environment.loader and _is_there(name, environment)):
+        return
+    source, filename, _ = environment.loader.get_source(environment, name)
+    try:
+        exported = _exported(_compiled(environment, source, filename or name))
+    except JinjaError:  # what is wrong with it is told of itself
+        return
+    for wanted in (each if isinstance(each, str) else each[0] for each in node.names):
+        if wanted not in exported:
+            message = f"There is no macro {wanted!r} in {name}."
+            yield TemplateError(message, path=path, line=node.lineno, hint=nearest(wanted, exported))
+
+
+def _exported(tree: nodes.Template) -> set[str]:
+    """What another template can import: macros, and names that are set, outside of blocks."""
+    macros = {each.name for each in tree.find_all(nodes.Macro)}
+    names = {each.name for each in tree.find_all(nodes.Name) if each.ctx == "store"}
+    imported = {each.target for each in tree.find_all(nodes.Import)}
+    taken = {
+        each if isinstance(each, str) else each[1] for node in tree.find_all(nodes.FromImport) for each in node.names
+    }
+    return macros | names | imported | taken
 
 
 def _is_there(name: str, environment: Environment) -> bool:

@@ -48,7 +48,7 @@ def told(error: Exception, templates: Path, variables: Mapping[str, Any], filter
     frames = _frames(error, templates)
     path, line = frames[-1] if frames else (templates, None)
     message, hint = _message(error, variables, _source(path, line))
-    called = [f"Called from {place.relative_to(templates)}:{at}." for place, at in frames[-2:-1]]
+    called = [f"Called from {place.relative_to(templates)}:{at}." for place, at in frames[-2:-1] if place != path]
     return TemplateError(message, path=path, line=line, hint=" ".join(filter(None, (hint, *called))))
 
 
@@ -64,12 +64,41 @@ def _message(error: Exception, variables: Mapping[str, Any], source: str) -> tup
     if isinstance(error, TemplateNotFound):
         return f"There is no template {error.name!r}.", ""
     if isinstance(error, Unformattable):
-        return f"{error}{_culprits(source, variables)}.", f"The line reads: {source}" if source else ""
-    return f"{type(error).__name__}: {error}", f"The line reads: {source}" if source else ""
+        return f"{error}{_culprits(source, variables)}.", " ".join([*_remedy(error, source, variables), *_line(source)])
+    if isinstance(error, TypeError) and (words := _formatted_words(error, source, variables)):
+        return f"{error}: {words}", " ".join(_line(source))
+    return f"{type(error).__name__}: {error}", " ".join(_line(source))
+
+
+def _line(source: str) -> list[str]:
+    return [f"The line reads: {source}"] if source else []
+
+
+def _remedy(error: Unformattable, source: str, variables: Mapping[str, Any]) -> list[str]:
+    """What to write where a filter was given NULL; `or_dash` behind a filter is the obvious thing, and fails."""
+    if not str(error).startswith("NULL was given"):
+        return []
+    piped = re.findall(r"([a-z_][\w.]*)\s*\|\s*([a-z_]+)", source)
+    null = [pair for pair in piped if variables.get(pair[0], 0) is None]
+    name, act = next(iter([*null, *piped]), ("value", "filter"))
+    return [f"Write {{{{ {name} | {act} if {name} is not none else '–' }}}}; or_dash behind a filter comes too late."]
+
+
+def _formatted_words(error: TypeError, source: str, variables: Mapping[str, Any]) -> str:
+    """The words of the line that are formatted, where one has more or fewer places (%s) than it is given values."""
+    labels = variables.get("t")
+    if not isinstance(labels, Words) or not re.search("not (all|enough) arguments", str(error)):
+        return ""
+    names = [name for name in re.findall(r"\bt\.(\w+)\s*\|\s*format\b", source) if name in list(labels)]
+    language = str(variables.get("language", "")).partition("-")[0]
+    told = ", ".join(f"{name}: {labels[name]!r}" for name in dict.fromkeys(names))
+    return f"see the places (%s) in words.{language}.yaml, {told}." if told else ""
 
 
 def _missing(error: MissingName, variables: Mapping[str, Any]) -> tuple[str, str]:
     name = str(error.name)
+    if unexported := re.search(r"the template '(.+?)' .*does not export the requested name", str(error)):
+        return f"There is no macro {name!r} in {unexported[1]}.", ""
     if error.owner is None:
         return f"{name!r} is undefined.", nearest(name, variables)
     if isinstance(error.owner, Words):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,16 +52,18 @@ class Folder:
     """The template folder of one mailing below include/templates.
 
     Raises TemplateError when there is no such folder. Where `templates` has no layout of its own, that of `shared`
-    serves; with `default`, the name of a folder, parts and words that the mailing lacks, or all of them, come from
-    there.
+    serves; with `default`, the name of a folder, words and those of `parts` that the mailing lacks, come from there. If
+    it is all parts the mailing needs no folder at all.
     """
 
-    def __init__(self, templates: Path, mailing: str, shared: Path, default: str = "") -> None:
+    def __init__(
+        self, templates: Path, mailing: str, shared: Path, default: str = "", parts: Collection[str] = ()
+    ) -> None:
         self.mailing, self.templates, self.path = mailing, templates, templates / mailing
         self.layout = _first(templates, shared, LAYOUT)
         stock = _first(templates, shared, default) if default else None
         self._is_report = stock is not None
-        if stock and not self.path.is_dir():
+        if stock and set(parts) == set(PARTS) and not self.path.is_dir():
             self.path = stock
         self._layers = tuple(str(each) for each in dict.fromkeys((self.layout, stock or self.path, self.path)))
         if not _NAME.fullmatch(mailing) or not self.path.is_dir():
@@ -72,7 +74,9 @@ class Folder:
             )
         self._seen_ns = time.time_ns()
         self._changed = self._changes()
-        self._found = {each.name: each for layer in self._layers[1:] for each in sorted(Path(layer).iterdir())}
+        files = [each for layer in self._layers[1:] for each in sorted(Path(layer).iterdir())]
+        lent = [each for each in files if each.parent == self.path or _lends(each.name, parts)]
+        self._found = {each.name: each for each in lent}
         self._names = sorted(self._found)
         self._languages: dict[tuple[str, str, str], str] = {}
         self._parts: dict[tuple[str, str, str], str | None] = {}
@@ -152,6 +156,14 @@ class Folder:
                 old = found.get(name)
                 found[name] = {**old, **item} if isinstance(old, dict) and isinstance(item, dict) else item
         return found
+
+
+def _lends(name: str, parts: Collection[str]) -> bool:
+    """Whether a file of the default serves where only these parts do; its words speak a language only with all."""
+    if set(parts) == set(PARTS):
+        return True
+    found = _FILE.fullmatch(name)
+    return found is not None and found["part"] in parts
 
 
 def _first(templates: Path, shared: Path, name: str) -> Path:

@@ -35,6 +35,8 @@ HTML_LIMIT = 100_000
 #: Longest line of text that is sent as a subject; mail clients show some sixty characters of it.
 SUBJECT_LIMIT = 250
 
+_PAPER = ("sheet",)
+
 _SHORT_SHEET = 40_000  # letters of HTML that are laid out within a second or two
 
 
@@ -67,7 +69,7 @@ class Renderer:
         self._territory = str(company.get("territory") or "")
         self._zone = ZoneInfo(str(company.get("timezone") or "UTC"))
         self._environments: dict[str, Environment] = {}
-        self._folders: dict[tuple[str, bool], Folder] = {}
+        self._folders: dict[tuple[str, tuple[str, ...]], Folder] = {}
         self._laid_out: set[str] | None = None  # of a proof, the templates of sheets that need not be laid out again
 
     def render(
@@ -84,7 +86,7 @@ class Renderer:
         Only what `channel` carries is rendered: of the phone the text and no PDF, of e-mail all but the phone's text.
         Without a channel it is all that the mailing has, for people who look at it. `sheet` False leaves the PDF out.
         Where the variable `report` is one (it can say how it is written), parts that the mailing lacks come from
-        `_report`.
+        `_report`: to an advertisement, which must say how to leave it, the sheet alone.
         """
         return self._content(self._job(mailing, variables, recipient), channel, sheet=sheet)
 
@@ -97,7 +99,7 @@ class Renderer:
         names alone. Attachments and the PDF are the same for all, so nothing of it can stand there.
         """
         places = Places(own)
-        job = self._job(mailing, variables, Recipient("", language=language))
+        job = self._job(mailing, variables, Recipient("", language=language), own)
         seen = {**job.variables, "recipient": places.recipient(), **places.own()}
         once = "a sheet is printed once for all"
         job = replace(
@@ -139,11 +141,11 @@ class Renderer:
 
     def language(self, mailing: str, wanted: str, *, report: bool = False) -> str:
         """The language in which a recipient who wants `wanted` gets this mailing."""
-        return self._folder(mailing, report=report).language(wanted, self._language, self._territory)
+        return self._folder(mailing, PARTS if report else ()).language(wanted, self._language, self._territory)
 
     def said(self, mailing: str, language: str) -> Mapping[str, Any]:
         """All that the words of a report say in a language, lists of words included."""
-        return self._folder(mailing, report=True).said(language)
+        return self._folder(mailing, PARTS).said(language)
 
     def words_file(self, mailing: str, language: str) -> Path:
         """Where a mailing's words of a language stand, or would."""
@@ -151,7 +153,7 @@ class Renderer:
 
     def languages(self, mailing: str) -> list[str]:
         """The languages in which a report has words or parts, or the default has."""
-        return self._folder(mailing, report=True).languages()
+        return self._folder(mailing, PARTS).languages()
 
     def folder(self, mailing: str) -> Path:
         """Where the templates of a mailing lie."""
@@ -169,20 +171,24 @@ class Renderer:
         """The mailings that have a template folder."""
         return mailings(self._templates)
 
-    def check(self, mailing: str, channels: Collection[str] = (), *, report: bool = False) -> list[TemplateError]:
+    def check(
+        self, mailing: str, channels: Collection[str] = (), *, report: bool = False, whole: bool = False
+    ) -> list[TemplateError]:
         """Everything that is wrong with a mailing's files as far as can be told without data; [] when all is well.
 
-        With `channels` the parts that each of them needs must be there, too.
+        With `channels` the parts that each of them needs must be there, too. With `report` its sheet may be the
+        default of reports, with `whole` any part.
         """
         try:
-            folder = Folder(self._templates, mailing, self._shared, REPORT if report else "")
+            folder = self._listed_folder(mailing, PARTS if whole else _PAPER if report else ())
         except TemplateError as error:
             return [error]
         found = checking.problems(folder, self._include, self._environment(self._language), self._language)
         return [*found, *checking.unsaid(folder, channels)]
 
-    def _job(self, mailing: str, variables: Mapping[str, Any], recipient: Recipient) -> _Job:
-        folder = self._folder(mailing, report=hasattr(variables.get("report"), "written"))
+    def _job(self, mailing: str, variables: Mapping[str, Any], recipient: Recipient, own: Collection[str] = ()) -> _Job:
+        lent: Collection[str] = _PAPER if "leave" in (*variables, *own) else PARTS
+        folder = self._folder(mailing, lent if hasattr(variables.get("report"), "written") else ())
         language = folder.language(recipient.language, self._language, self._territory)
         words = folder.words(language)
         seen = {
@@ -197,13 +203,16 @@ class Renderer:
             seen["why"] = words["why_plain"]
         return _Job(folder, language, self._environment(language), seen)
 
-    def _folder(self, mailing: str, *, report: bool = False) -> Folder:
-        """The mailing's folder, listed again when a file came or went."""
-        known = self._folders.get((mailing, report))
+    def _folder(self, mailing: str, lent: Collection[str] = ()) -> Folder:
+        """The mailing's folder, listed again when a file came or went; `lent` are the parts that reports lend it."""
+        key = mailing, tuple(lent)
+        known = self._folders.get(key)
         if known is None or known.stale():
-            known = Folder(self._templates, mailing, self._shared, REPORT if report else "")
-            self._folders[mailing, report] = known
+            known = self._folders[key] = self._listed_folder(mailing, lent)
         return known
+
+    def _listed_folder(self, mailing: str, lent: Collection[str]) -> Folder:
+        return Folder(self._templates, mailing, self._shared, REPORT if lent else "", lent)
 
     def _environment(self, language: str) -> Environment:
         """The jinja environment of a language: filters know their locale, in macros as well."""

@@ -13,6 +13,7 @@ Every part may be repeated, and every part may be killed at any instruction. Con
 from emailketing.road.campaigning import Sample, Samples, advertise, check_campaign, plan, samples
 from emailketing.road.choosing import Advertised, Campaigner, Choice
 from emailketing.road.clock import Clock, utc_now
+from emailketing.road.columns import check_columns
 from emailketing.road.consenting import ask_again, judge, person_of
 from emailketing.road.delivery import Carrier, Delivered, deliver, keep_house, wire
 from emailketing.road.escalation import escalate, withdraw
@@ -75,6 +76,7 @@ __all__ = [
     "ask_again",
     "check_addresses",
     "check_campaign",
+    "check_columns",
     "check_filters",
     "check_greeting",
     "check_mailing",

@@ -35,7 +35,7 @@ def check_report(reporter: Reporter, mailing: ReportMailing) -> list[AuthoringEr
     """Everything wrong with a report: its readers, its queries on the live ERP, its names, words and templates."""
     reporter = replace(reporter, audience=reporter.audience.now())
     mailing = replace(mailing, channels=reporter.audience.settled(mailing).channels)
-    found: list[AuthoringError] = list(reporter.renderer.check(mailing.name, mailing.channels, report=True))
+    found: list[AuthoringError] = list(reporter.renderer.check(mailing.name, mailing.channels, whole=True))
     everybody = readers(reporter.audience, mailing, reporter.house.zone)
     found += everybody.faults
     try:

@@ -5,7 +5,7 @@ Importing this package costs nothing but Airflow itself; whatever is heavy is im
 
 from emailketing.report.declaration import Alert
 from emailketing.tasks.campaigns import CampaignOperator, advertised, mail_campaign, stale
-from emailketing.tasks.declaring import CHANNELS, declared
+from emailketing.tasks.declaring import CHANNELS, declarations, declared
 from emailketing.tasks.greetings import GreetOperator, greet, greeting, told_greeted
 from emailketing.tasks.notifications import SweepOperator, follow_up, notification, notify, told
 from emailketing.tasks.reports import ReportOperator, mail_report, part, report_told, unlooked
@@ -19,6 +19,7 @@ __all__ = [
     "ReportOperator",
     "SweepOperator",
     "advertised",
+    "declarations",
     "declared",
     "follow_up",
     "greet",

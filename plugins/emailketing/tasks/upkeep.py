@@ -12,6 +12,7 @@ from airflow.sdk import task
 from emailketing import settings
 from emailketing.errors import ChannelDown
 from emailketing.model import Lane
+from emailketing.tasks.declaring import declare_chore
 
 #: Whatever hangs for so long beyond its time, in a connection that is dead without saying so, is ended.
 STUCK = timedelta(minutes=15)
@@ -22,8 +23,20 @@ BEFORE_OTHERS: dict[str, Any] = {"priority_weight": 100, "weight_rule": "absolut
 _DRAIN_S = 45.0  # a drain started each minute ends before the next one begins
 
 
-@task(execution_timeout=STUCK, **BEFORE_OTHERS)  # type: ignore[untyped-decorator]
-def tend_outbox() -> dict[str, int]:
+def tend_outbox() -> Any:
+    """The outbox's minute, as a task of the DAG around it."""
+    declare_chore("tend_outbox")
+    return minute()
+
+
+def prune() -> Any:
+    """The outbox's night, as a task of the DAG around it."""
+    declare_chore("prune")
+    return night()
+
+
+@task(task_id="tend_outbox", execution_timeout=STUCK, **BEFORE_OTHERS)  # type: ignore[untyped-decorator]
+def minute() -> dict[str, int]:
     """Settle what a dead delivery left behind, end what is too old, and send what is due in every lane.
 
     Each lane has its own connections, so that a bulk send never delays an instant one. It is one task, because a task
@@ -45,8 +58,8 @@ def tend_outbox() -> dict[str, int]:
     return dict(done)
 
 
-@task
-def prune() -> dict[str, int]:
+@task(task_id="prune")  # type: ignore[untyped-decorator]
+def night() -> dict[str, int]:
     """Delete ended messages and frozen bytes that are older than the settings keep them."""
     from emailketing import road, wiring
 

@@ -354,7 +354,7 @@ def test_a_report_s_own_parts_and_words_replace_the_default_s(tmp_path):
 
 
 def test_the_default_templates_have_no_fault(renderer):
-    assert renderer.check("overdue_customers", report=True) == []
+    assert renderer.check("overdue_customers", whole=True) == []
     assert {path.name for path in Path(PROJECT / "include/templates/_report").glob("words.*.yaml")} == {
         "words.en.yaml",
         "words.es.yaml",
