@@ -28,7 +28,7 @@ from demo.clockwork import start as start_runs
 from demo.database import open_engine, utc_now
 from demo.errands import errands, lose_mailbox, morning
 from demo.local_airflow import LocalAirflow
-from demo.program import Program, Taken, table
+from demo.program import Program, Taken, kept_back, table
 from demo.simulate import Simulator
 from demo.stage import Stage, StageError, Stopped, answers, free_ports
 from emailketing.outbox import Outbox
@@ -136,10 +136,13 @@ def demonstrate(scene: Scene, options: argparse.Namespace) -> int:
         arrivals += [arrival for told in later for arrival in told()]
         timed = [arrival for run in started for arrival in program.follow(run)]
         timed.append(program.trial("christmas", MARKETING, since, (PICTURE, WAY_OUT)))
+        kept = kept_back(outbox.counts())
     finally:
         engine.dispose()
         outbox.close()
     print(f"\n{table(arrivals, _shown, timed)}")
+    if kept:
+        print(kept)
     _say("look at var/demo; `bin/emailketing outbox list` tells of each message; `make up` keeps everything running")
     return 0 if all(arrival.well for arrival in (*arrivals, *timed)) else 1
 

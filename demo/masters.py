@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -234,14 +235,24 @@ def _products(data: Data, count: int) -> None:
 def _good(data: Data, group: tuple[Any, ...], supplier_id: int) -> None:
     nouns, makers, sizes, (low, high), unit = words.GOODS[group[0]]
     noun = data.rng.choice(nouns.split("|"))
-    description = f"{noun} {data.rng.choice(makers.split('|'))} {data.rng.choice(sizes.split('|'))}"
+    maker, drawn = data.rng.choice(makers.split("|")), data.rng.choice(sizes.split("|"))
+    place = sizes.split("|").index(drawn)
+    sizes, (low, high) = words.TYRES.get(noun, (sizes, (low, high)))
+    size, share = _sized(sizes.split("|"), place, data.rng.betavariate(1.4, 2.4), by_size=group[0] in words.BY_SIZE)
+    description = f"{noun} {maker} {size}"
     if description in data.known:
         description += f", ref. {len(data.rows['products']) + 1}"
     data.known.add(description)
-    price = round(low * (high / low) ** data.rng.betavariate(1.4, 2.4) / 500) * 500
+    price = round(low * (high / low) ** share / 500) * 500
     product = _product(data, group, description, price, supplier_id)
     product["unit"] = unit
     product["tax_rate"] = 0 if group[0] == "DIA" else 5 if noun in words.FIVE_PERCENT else 10
+
+
+def _sized(sizes: Sequence[str], place: int, luck: float, *, by_size: bool) -> tuple[str, float]:
+    """A size, and where its price lies between lowest (0) and highest (1): no larger size is cheaper than a smaller."""
+    place %= len(sizes)
+    return sizes[place], 0.7 * place / (len(sizes) - 1) + 0.1 * luck if by_size else luck
 
 
 def _product(data: Data, group: tuple[Any, ...], description: str, price: int, supplier_id: int) -> Row:
@@ -295,12 +306,14 @@ def _price(data: Data, price_list: int, product: Row, minor: int) -> None:
 #: Discounts of price lists: list, group of goods, per cent.
 DISCOUNTS = ((WHOLESALE, "LUB", "5"), (WHOLESALE, "BEB", "3"), (FLEETS, "NEU", "7.5"), (FLEETS, "LUB", "4"))
 
-#: What is offered to which segment: groups of goods, how many of each, per cent off, under which conditions.
+#: What is offered to which segment: groups of goods, how many of each, per cent off.
 OFFERS = (
-    ("recent", ("LUB", "REP"), 3, 15, "Hasta agotar existencias"),
-    ("missed", ("BEB", "ACC", "LIM"), 2, 20, "Una unidad por cliente"),
-    ("fleet", ("NEU", "LUB"), 3, 12, "Desde cuatro unidades, colocación incluida"),
+    ("recent", ("LUB", "REP"), 3, 15),
+    ("missed", ("BEB", "ACC", "LIM"), 2, 20),
+    ("fleet", ("NEU", "LUB"), 3, 12),
 )
+#: Conditions of offers, by group of goods; promotion/words.<language>.yaml has their words.
+CONDITIONS = {"REP": "stocks", "BEB": "one", "ACC": "one", "LIM": "one", "NEU": "fitted"}
 
 
 def offers(data: Data, until: date) -> None:
@@ -311,13 +324,13 @@ def offers(data: Data, until: date) -> None:
         data.add(
             "discounts", price_list_id=price_list, product_group_id=groups[group], percent=Decimal(percent), **span
         )
-    span = {"valid_from": until - timedelta(days=5), "valid_until": until + timedelta(days=25)}
-    for segment, chosen, count, off, conditions in OFFERS:
+    span = {"valid_from": until - timedelta(days=5), "valid_until": until + timedelta(days=30)}
+    for segment, chosen, count, off in OFFERS:
         for group in chosen:
             goods = [product for product in data.rows["products"] if product["group_id"] == groups[group]]
             for product in goods[:count]:
                 price = money(round(product["price"] * (100 - off) / 100 / 500) * 500, "PYG")
-                about = {"currency": "PYG", "price": price, "conditions": conditions}
+                about = {"currency": "PYG", "price": price, "conditions": CONDITIONS.get(group)}
                 data.add("offers", segment=segment, product_id=product["id"], **about, **span)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from email import policy
@@ -284,7 +284,28 @@ def summary(arrivals: Sequence[Arrival], since: str = "the ERP's commit") -> str
     if len(seconds) < 2:
         return line
     p95 = statistics.quantiles(seconds, n=20, method="inclusive")[-1]
+    median, most = statistics.median(seconds), max(seconds)
+    line += (
+        f"; seconds from {since} to the acceptance by mail server or gateway: "
+        f"median {median:.2f}, p95 {p95:.2f}, most {most:.2f}"
+    )
+    return f"{line}\n{_SLOW}" if most > max(_LONG_S, 3 * median) else line
+
+
+_LONG_S = 10  # a sweep that lingers takes less, one that has to be woken up to so many seconds more
+_SLOW = (
+    "The slowest waited for Airflow to wake a sweep or a delivery, and for this machine, where all of it runs at once."
+)
+
+
+def kept_back(counts: Mapping[str, Mapping[State, int]]) -> str:
+    """How many messages the outbox keeps that go to nobody, and why; '' where there are none."""
+    suppressed, unaddressed = (
+        sum(states.get(state, 0) for states in counts.values()) for state in (State.SUPPRESSED, State.UNADDRESSED)
+    )
+    if not suppressed and not unaddressed:
+        return ""
     return (
-        f"{line}; seconds from {since} to the acceptance by mail server or gateway: "
-        f"median {statistics.median(seconds):.2f}, p95 {p95:.2f}, most {max(seconds):.2f}"
+        f"{suppressed:,} went to nobody because consent was not given or taken back, {unaddressed:,} for want of an "
+        "address: bin/emailketing outbox list --state suppressed (or unaddressed)"
     )

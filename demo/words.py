@@ -101,7 +101,7 @@ GOODS = {
     "LUB": (
         "Aceite 15W-40|Aceite 10W-40|Aceite 5W-30 sintético|Aceite hidráulico|Grasa de litio|Refrigerante",
         "Tatú|Yvytu|Kuarahy|Motorol|Águila Roja",
-        "1 l|4 l|5 l|20 l|208 l",
+        "1 l|4 l|5 l|10 l|20 l",
         (28_000, 620_000),
         "un",
     ),
@@ -161,6 +161,18 @@ GOODS = {
         (25_000, 260_000),
         "h",
     ),
+}
+#: The groups whose prices rise with the size; their sizes stand in this order.
+BY_SIZE = ("LUB", "NEU", "BEB", "ALI", "LIM")
+#: Of what is made for wheels: sizes, smallest first, lowest and highest price.
+TYRES = {
+    "Neumático radial": (
+        "165/70 R13|175/70 R13|175/65 R14|185/65 R14|195/65 R15|205/55 R16|215/65 R16|225/70 R16|265/70 R16",
+        (260_000, 1_150_000),
+    ),
+    "Neumático de camión": ("9.00-20|10.00-20|275/80 R22.5|11R22.5|295/80 R22.5|315/80 R22.5", (1_300_000, 2_900_000)),
+    "Neumático agrícola": ("6.50-16|7.50-16|9.5-24|12.4-24|14.9-28|18.4-34", (420_000, 3_900_000)),
+    "Cámara": ("R13|R14|R15|R16|R20|R22.5", (45_000, 190_000)),
 }
 FIVE_PERCENT = ("Yerba mate", "Arroz", "Fideos", "Leche entera", "Queso Paraguay", "Harina de maíz")
 #: Make, model, tank in litres, kilometres a litre, whether diesel.

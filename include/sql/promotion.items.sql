@@ -1,6 +1,7 @@
 -- Campaign "promotion": what is offered to the segments in :groups on :today, at which price, until when, and how.
 --
--- usual_price is what it costs without the offer; conditions may be NULL.
+-- usual_price is what it costs without the offer; conditions may be NULL, the name of a word
+-- conditions_<name> of words.<language>.yaml, or words as they are to be read.
 SELECT
     o.segment                          AS content_group,
     x.code                             AS code,

@@ -8,7 +8,8 @@ from pathlib import Path
 from demo import __main__ as demonstration
 from demo.clockwork import Celebration, celebrated, runs
 from demo.errands import errands
-from demo.program import Arrival, _line, _plain, summary, table
+from demo.program import Arrival, _line, _plain, kept_back, summary, table
+from emailketing.model import State
 
 
 def arrival(seconds=1.0, **different):
@@ -118,6 +119,18 @@ def test_accepted_without_a_trace_at_the_catcher_has_not_arrived():
 
 def test_one_message_has_no_median():
     assert summary([arrival()]) == "1 of 1 arrived"
+
+
+def test_a_message_that_took_far_longer_than_the_others_is_explained():
+    assert "The slowest waited" in summary([arrival(3.0), arrival(4.0), arrival(46.0)])
+    assert "The slowest waited" not in summary([arrival(3.0), arrival(4.0), arrival(9.0)])
+
+
+def test_what_goes_to_nobody_is_told_with_its_reason():
+    counts = {"promotion": {State.SUPPRESSED: 1200, State.ACCEPTED: 3}, "price_list": {State.SUPPRESSED: 52}}
+    assert kept_back(counts).startswith("1,252 went to nobody because consent was not given or taken back, 0 for want")
+    assert kept_back({"receipt": {State.UNADDRESSED: 55}}).startswith("0 went to nobody")
+    assert kept_back({"receipt": {State.ACCEPTED: 1}}) == ""
 
 
 def test_hostile_text_breaks_neither_the_table_nor_a_path():

@@ -178,6 +178,18 @@ def test_the_text_part_is_derived_from_the_html_without_what_is_hidden(order):
     assert text.splitlines() == ["Hola", "", "Total  Gs. 5"]
 
 
+def test_small_print_stands_in_brackets_in_the_derived_text(order):
+    row = '<td>Mesa<br><span class="lines-detail">1 un × 5</span></td><td>1.100.000</td>'
+    text = order(body__html=f"<table><tr>{row}</tr></table>").render("order", {}, ANA).text
+    assert text.splitlines() == ["Mesa (1 un × 5)  1.100.000"]
+
+
+def test_no_line_parts_a_number_from_its_unit_or_ends_with_a_middle_dot(order):
+    html = "<p style='margin: 0 0 1px'>Aceite 10W-40 5 l, 2,5 kg · 3 latas, 4 lunas, 36,7 l/100 km</p>"
+    page = order(body__html=html).render("order", {}, ANA).html
+    assert ">Aceite 10W-40 5\u00a0l, 2,5\u00a0kg ·\u00a03 latas, 4 lunas, 36,7 l/100\u00a0km<" in page
+
+
 def test_styles_go_into_attributes_and_only_media_queries_stay(order):
     html = "<html><head><style>p{color:#111}@media (max-width:1px){p{color:red!important}}</style></head><body><p>x</p>"
     page = order(body__html=html).render("order", {}, ANA).html

@@ -36,14 +36,22 @@ def inlined(html: str) -> str:
 
 
 def closed_up(html: str) -> str:
-    """The page with each middle dot tied to what follows it, so that none ends a line."""
-    return html.replace(" · ", " ·\u00a0")
+    """The page with each middle dot tied to what follows it and each unit to its number, so that no line parts them."""
+    return _UNIT.sub("\u00a0", html.replace(" · ", " ·\u00a0"))
+
+
+_UNIT = re.compile(r"(?<=[0-9]) (?=(?:l|L|ml|cc|g|kg|t|mm|cm|m|km|un)\b(?!/))")
 
 
 def derived_text(html: str) -> str:
     """A text part that a person can read, from the HTML part."""
+    html = _SMALL_PRINT.sub(r" (\1)", html)
     text = get_text(html, ParserConfig(css=CSS_PROFILES["strict"], display_links=False, display_images=False))
     return tidied(text)
+
+
+#: A line of small print under what a row is; in a text the row's other cells would stand between, or look like it.
+_SMALL_PRINT = re.compile(r'<br>\s*<span class="lines-detail"[^>]*>((?:(?!</?span\b|<br>).)*)</span>', re.DOTALL)
 
 
 def tidied(text: str) -> str:

@@ -6,6 +6,7 @@ templates only place them. Tables are written line by line when they are asked f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -308,8 +309,8 @@ class SectionText:
         """How many lines a mail shows at most."""
         lines = self.table.lines
         if self._groups or any(line.style is Style.SUM for line in lines):
-            return MOST_SUMMED
-        return self._most if len(lines) > MOST_SHOWN else MOST_SHOWN
+            return self.room(MOST_SUMMED)
+        return self.room(self._most if len(lines) > MOST_SHOWN else MOST_SHOWN)
 
     @property
     def what_head(self) -> str:
@@ -362,6 +363,10 @@ class SectionText:
     def is_whole(self, most: int) -> bool:
         """Whether `brief` shows everything."""
         return len(self.table.lines) <= most
+
+    def room(self, most: int) -> int:
+        """So many lines, or all where a single row would be left over: it takes no more room than saying so."""
+        return len(self.table.lines) if self.more(most) == 1 else most
 
     def more(self, most: int) -> int:
         """How many rows come after those that `brief` shows; 0 where it shows all, or sums that stand for all."""
@@ -483,7 +488,8 @@ class SectionText:
         rest = sum(need for need, breaks in pairs if breaks)
         given = min(1.0, max(self._page - fixed, 0.0) / rest) if rest else 1.0
         needs = [max(need * given, min(need, _NARROWEST / 2)) if breaks else need for need, breaks in pairs]
-        return [round(100 * need / sum(needs), 2) for need in needs]
+        # Rounded down: a hundredth too much in all, and the last head of a listing stands on a line of its own.
+        return [math.floor(10_000 * need / sum(needs)) / 100 for need in needs]
 
     def _least(self) -> float:
         """How many letters wide a page must be for the table."""
