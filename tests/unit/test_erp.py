@@ -78,6 +78,11 @@ def test_changes_come_oldest_first_with_aware_times(erp):
     assert found[0]["remark"] == "at 12:30"
 
 
+def test_an_order_and_a_semicolon_at_the_end_of_a_query_do_no_harm(erp, folder):
+    (folder / "orders.sql").write_text(f"{ORDERS}ORDER BY 1 DESC;\n")
+    assert [row["document"] for row in changes(erp)] == [1, 2, 3]
+
+
 def until(erp, moment, since=MIDNIGHT):
     with erp.reading() as reader:
         return [row["document"] for row in reader.changes("orders", since, moment)]

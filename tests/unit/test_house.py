@@ -98,6 +98,14 @@ def test_every_make_target_named_in_the_docs_exists():
     assert "demo" in named
 
 
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_no_blank_line_breaks_a_table(path):
+    lines = ["", *re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL).splitlines(), ""]
+    begun = [(line, below) for above, line, below in zip(lines, lines[1:], lines[2:], strict=False) if not above]
+    for line, below in begun:
+        assert not line.startswith("|") or below.startswith("| ---"), line
+
+
 @pytest.mark.parametrize(
     ("name", "field"), list(settings_of(Settings)), ids=lambda value: value if isinstance(value, str) else ""
 )
