@@ -235,9 +235,14 @@ def load() -> Settings:
         raise SettingsError(_explained(error)) from None
 
 
+#: What Kubernetes sets in every container of a namespace that has a service called emailketing-….
+_OF_KUBERNETES = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?$")
+
+
 def _check_names(environment: Iterable[str]) -> None:
     """Raise SettingsError for names in the environment that begin as settings do and are none."""
     given = [(name, name.upper()) for name in sorted(environment) if name.upper().startswith(PREFIX)]
+    given = [(name, upper) for name, upper in given if not _OF_KUBERNETES.search(upper)]
     known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
     groups = {name.partition("__")[0] for name in names() if "__" in name}
     # A wrong name within a group is told with the values.

@@ -253,7 +253,10 @@ def test_a_misspelt_setting_and_a_misspelt_mailing_are_told(desk):
     ):
         told = desk.run("sweep", fails=True, **{f"EMAILKETING_{wrong}": "2"})
         assert f"EMAILKETING_{wrong}: no such setting. Did you mean 'EMAILKETING_{meant}'?" in told
+    of_kubernetes = ("PORT", "WEB_SERVICE_HOST", "WEB_SERVICE_PORT_HTTP", "WEB_PORT_8080_TCP_ADDR")
+    desk.env |= {f"EMAILKETING_{name}": "tcp://10.0.0.1:8080" for name in of_kubernetes}
     told = desk.run("check", "purchase_order", fails=True, AIRFLOW_CONN_ERPS="x", AIRFLOW_CONN_WAREHOUSE="x")
+    assert "✓ settings" in told
     assert "AIRFLOW_CONN_ERPS is no Connection of eMailketing. Did you mean 'AIRFLOW_CONN_ERP'?" in told
     assert "AIRFLOW_CONN_WAREHOUSE" not in told
     assert "Did you mean 'purchase_order'?" in desk.run("preview", "purchase_ordr", fails=True)

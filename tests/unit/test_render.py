@@ -188,6 +188,8 @@ def test_no_line_parts_a_number_from_its_unit_or_ends_with_a_middle_dot(order):
     html = "<p style='margin: 0 0 1px'>Aceite 10W-40 5 l, 2,5 kg · 3 latas, 4 lunas, 36,7 l/100 km</p>"
     page = order(body__html=html).render("order", {}, ANA).html
     assert ">Aceite 10W-40 5\u00a0l, 2,5\u00a0kg ·\u00a03 latas, 4 lunas, 36,7 l/100\u00a0km<" in page
+    html = '<p class="c1 t" title="x">2 t</p>'
+    assert '<p class="c1 t" title="x">2\u00a0t</p>' in order(body__html=html).render("order", {}, ANA).html
 
 
 def test_styles_go_into_attributes_and_only_media_queries_stay(order):

@@ -37,9 +37,12 @@ def inlined(html: str) -> str:
 
 def closed_up(html: str) -> str:
     """The page with each middle dot tied to what follows it and each unit to its number, so that no line parts them."""
-    return _UNIT.sub("\u00a0", html.replace(" · ", " ·\u00a0"))
+    pieces = _TAGS.split(html.replace(" · ", " ·\u00a0"))
+    pieces[::2] = [_UNIT.sub("\u00a0", text) for text in pieces[::2]]
+    return "".join(pieces)
 
 
+_TAGS = re.compile(r"(<style\b.*?</style>|<[^>]*>)", re.DOTALL | re.IGNORECASE)
 _UNIT = re.compile(r"(?<=[0-9]) (?=(?:l|L|ml|cc|g|kg|t|mm|cm|m|km|un)\b(?!/))")
 
 

@@ -115,9 +115,10 @@ def samples(campaigner: Campaigner, campaign: Campaign, moment: datetime, most: 
 
 
 def _looks(edition: Edition, choice: Choice) -> tuple[str, ...]:
-    """What makes mails look different; edition and base only change words and marks."""
+    """What makes mails look different: that there is a base may, which it is only changes the marks."""
     envelope = choice.envelope
-    return choice.group, edition.language(envelope.recipient), choice.variant, envelope.channel
+    based = "based" if choice.base else ""
+    return choice.group, edition.language(envelope.recipient), choice.variant, envelope.channel, based
 
 
 def _in_turn(choices: Sequence[Choice]) -> list[Choice]:

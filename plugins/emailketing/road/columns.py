@@ -30,21 +30,28 @@ def check_columns(
 def _checked(campaigner: Campaigner, campaign: Campaign, moment: datetime) -> tuple[list[AuthoringError], list[str]]:
     day = moment.astimezone(campaigner.zone).date()
     with campaigner.erp.reading() as reader:
-        found = _audience_faults(campaigner, campaign, reader.audience(campaign.name))
+        columns = reader.audience(campaign.name)
+        found = _audience_faults(campaigner, campaign, columns)
         groups, reasons = dict[str, object](), dict[str, None]()
         for row in reader.people(campaign.name, day):
             groups.setdefault(document_text(row.get("content_group") or ""), row.get("content_group"))
             reasons.setdefault(one_line(row.get("because") or ""))
         items = reader.items(campaign.name, list(islice(groups.values(), _GROUPS)), day)
     found += _misnamed(campaigner, campaign, next((rows[0] for rows in items.values() if rows), None))
-    return found, _near_words(campaigner, campaign, list(reasons))
+    return found, [*_notes(found, columns), *_near_words(campaigner, campaign, list(reasons))]
+
+
+def _notes(faults: list[AuthoringError], columns: list[str]) -> list[str]:
+    if faults or "consent" in columns:
+        return []
+    return ["the query gives no column 'consent': only those get it who gave theirs outside the ERP (`consent give`)"]
 
 
 def _audience_faults(campaigner: Campaigner, campaign: Campaign, columns: list[str]) -> list[AuthoringError]:
     path, found = campaigner.erp.query(campaign.name).path, list[AuthoringError]()
-    if "consent" not in columns:
-        hint = nearest("consent", columns)
-        found.append(SqlError("the query gives no column 'consent': nobody gets it.", path=path, hint=hint))
+    near = nearest("consent", columns)
+    if "consent" not in columns and near.startswith("Did you mean"):  # without a near one it may be meant
+        found.append(SqlError("the query gives no column 'consent'.", path=path, hint=near))
     if len(campaign.cadences) > 1 and "cadence" not in columns:
         message = f"the query gives no column 'cadence': everybody gets it {campaign.cadences[0]}."
         hint = f"{nearest('cadence', columns)} Or declare one edition in the DAG.".strip()
