@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
-from emailketing.model import Campaign, Kind, State
+from emailketing.model import Campaign, Kind, Recipient, State
 from emailketing.outbox import Last, Outbox, Sought
 from emailketing.outbox.editions import Used
 from emailketing.road.earlier import Earlier
@@ -73,6 +73,17 @@ def test_the_last_message_of_a_person_is_the_last_that_went_or_will_go(outbox):
     assert last(outbox, edition="2026-03-02") == last(outbox, people=()) == {}
     outbox.cancel(sent(4, "1").envelope.key, "ana", "a test", at(60))
     assert last(outbox) == {"1": "2026-03-01"}
+
+
+def test_a_message_went_by_its_own_channel_to_its_own_address_alone(outbox):
+    mailed = sent(1, "1", recipient=Recipient("a@x.example"))
+    barred = sent(1, "1", recipient=Recipient("b@x.example"), state=State.SUPPRESSED)
+    texted = sent(2, "1", channel="phone", recipient=Recipient("+595981000001"))
+    outbox.put([mailed, barred, texted, sent(1, "3")], {}, NOW)
+    ways = {("1", "email", "a@x.example"), ("1", "phone", "+595981000001")}
+    assert outbox.reached("prices", {"1", "2"}, Sought()) == ways
+    assert outbox.reached("prices", {"1"}, Sought(edition="2026-03-02")) == {("1", "phone", "+595981000001")}
+    assert outbox.reached("other", {"1"}, Sought()) == outbox.reached("prices", set(), Sought()) == set()
 
 
 def test_a_batch_costs_the_same_queries_however_much_is_kept(outbox):

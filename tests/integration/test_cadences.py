@@ -198,6 +198,12 @@ def test_what_is_due_shortly_before_midnight_is_not_too_late_at_midnight(market,
     }
 
 
+def test_an_edition_that_is_over_and_asked_for_lives_six_hours_from_now(market, people):
+    road.advertise(market.campaigner, CHOSEN, market.now - timedelta(days=8))  # Sunday, 22 February
+    assert set(expiries(market)) == {"2026-W08", "2026-02-22", "2026-02"}
+    assert set(expiries(market).values()) == {f"{(market.now + timedelta(hours=6)).astimezone(ZONE):%Y-%m-%d %H:%M}"}
+
+
 def test_whoever_joins_late_is_not_sent_two_editions_when_the_server_comes_back(market, people):
     late = people["weekly"]
     market.change("UPDATE parties SET consent = FALSE, active = FALSE WHERE id = :id", id=late)
@@ -264,6 +270,20 @@ def test_an_address_gets_one_copy_of_an_edition_whoever_joins_with_it_later(mark
     assert editions(days(market, 2), late) == [[], []]
     choose(market, late, "daily")
     assert editions(days(market, 1), late) == [["2026-03-06"]]
+
+
+@pytest.mark.parametrize("cadence", ["weekly", "daily"])
+def test_whoever_was_told_at_another_address_takes_no_mail_from_this_one(market, people, cadence):
+    late = people["none"]
+    share_an_address(market, people, "weekly", "none")
+    market.change("UPDATE parties SET email = 'own@x.example.com; ' || email WHERE id = :id", id=people["weekly"])
+    market.change("UPDATE parties SET consent = FALSE, active = FALSE WHERE id = :id", id=late)
+    market.advertise(CHOSEN)
+    (shared,) = [row for row in market.rows() if row.address == "both@shared.example.com"]
+    market.outbox.cancel(shared.key, "ana", "a test", market.now)
+    market.change("UPDATE parties SET consent = TRUE, active = TRUE WHERE id = :id", id=late)
+    choose(market, late, cadence)
+    assert market.advertise(CHOSEN).states == {State.QUEUED: 1}
 
 
 def test_whoever_says_no_takes_no_mail_from_another_who_agrees(market, people):

@@ -1,7 +1,8 @@
 """The campaign's task as Airflow runs it: once in an edition, and for a backfill only when it is asked to."""
 
 import json
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -31,8 +32,8 @@ def company(tmp_path, include, monkeypatch, company):
         each.cache_clear()
 
 
-def run(kind="scheduled", moment=None, conf=None):
-    operator = tasks.CampaignOperator(task_id="advertise", campaign=PROMOTION)
+def run(kind="scheduled", moment=None, conf=None, campaign=PROMOTION):
+    operator = tasks.CampaignOperator(task_id="advertise", campaign=campaign)
     moment = moment or datetime.now(UTC)
     return operator.execute(
         {"dag_run": SimpleNamespace(run_type=DagRunType(kind), logical_date=moment, run_after=moment, conf=conf)}
@@ -51,6 +52,16 @@ def test_a_backfill_sends_nothing_unless_it_is_asked_to(company):
     assert run("backfill", conf={"send": "false"}) == {}
     assert company.counts() == {}
     assert run("backfill", conf={"send": True})["queued"] > 0
+
+
+def test_an_edition_that_is_over_is_sent_when_it_is_asked_for(company):
+    yesterdays = {"moment": datetime.now(UTC) - timedelta(days=1), "campaign": replace(PROMOTION, edition="daily")}
+    assert run(**yesterdays) == {}
+    assert company.counts() == {}
+    sent = run(**yesterdays, conf={"send": True})
+    assert sent["queued"] > 0
+    assert "expired" not in sent
+    assert run(**yesterdays, conf={"send": True}) == {}
 
 
 def test_what_an_author_must_mend_fails_the_task_when_all_else_is_done(company, include):

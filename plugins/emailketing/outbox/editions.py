@@ -131,6 +131,20 @@ def last_sent(connection: sa.Connection, mailing: str, people: Iterable[str], so
     return found
 
 
+def reached(
+    connection: sa.Connection, mailing: str, people: Iterable[str], sought: Sought
+) -> set[tuple[str, str, str]]:
+    """To whom of `people`, by which channel and to which address a message went, may have, or will, of those sought."""
+    found: set[tuple[str, str, str]] = set()
+    named = {identity("document", person): person for person in people}
+    for some in chunks(sorted(named), _PEOPLE):
+        theirs = (reader.c.mailing == identity("mailing", mailing), reader.c.person.in_(some))
+        ways = sa.select(reader.c.person, message.c.channel, message.c.address)
+        ways = ways.join(message, message.c.id == reader.c.message).where(*theirs, *_is_sought(reader, sought))
+        found |= {(named[person], channel, address) for person, channel, address in connection.execute(ways)}
+    return found
+
+
 def _newest(mailing: str, people: Sequence[str], sought: Sought) -> sa.Select[Any]:
     """The newest message of each, which the index finds from its end, without looking at the others."""
     them = sa.select(reader.c.person).where(reader.c.mailing == mailing, reader.c.person.in_(people))

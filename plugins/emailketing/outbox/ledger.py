@@ -368,6 +368,11 @@ class Outbox:
         asked = partial(editions.last_sent, mailing=mailing, people=people, sought=sought)
         return self._database.read(asked) if people else {}
 
+    def reached(self, mailing: str, people: Collection[str], sought: Sought) -> set[tuple[str, str, str]]:
+        """Of `people`: person, channel and address of each message of a campaign that went or will, as sought."""
+        asked = partial(editions.reached, mailing=mailing, people=people, sought=sought)
+        return self._database.read(asked) if people else set()
+
     def documents(self, mailing: str) -> list[tuple[int, str]]:
         """All documents of a mailing, with the ids of their messages."""
         return self._database.read(partial(editions.documents, mailing=mailing))

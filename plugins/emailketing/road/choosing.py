@@ -27,7 +27,7 @@ from emailketing.render import Renderer
 from emailketing.report.catalogue import Compared, compared
 from emailketing.road.clock import Clock, utc_now
 from emailketing.road.consenting import judge
-from emailketing.road.earlier import Earlier
+from emailketing.road.earlier import Earlier, Way
 from emailketing.road.editions import GRACE, edition_of, midnight, next_began, variant_of
 
 T = TypeVar("T")
@@ -304,11 +304,14 @@ class Edition:
         )
 
     def _expires_at(self, cadence: str) -> datetime | None:
-        """When an edition helps nobody any more: as declared, or when the next one begins."""
+        """When an edition helps nobody any more: as declared, or when the next one begins.
+
+        Whoever asks for one that is over wants it sent: its least life counts from now.
+        """
         if self.campaign.expires_after_s is not None:
             return self.moment + timedelta(seconds=self.campaign.expires_after_s)
         day = next_began(cadence, self.day)
-        return None if day is None else max(midnight(day, self.campaigner.zone), self.moment + GRACE)
+        return None if day is None else max(midnight(day, self.campaigner.zone), max(self.moment, self.now) + GRACE)
 
     def _once_each(self, meant: Sequence[Choice]) -> list[Choice]:
         """One copy to an address of each group: who has this edition comes before those who have not.
@@ -324,20 +327,20 @@ class Edition:
             self._keys.add(key)
             of_day, of_edition = places = _places(choice)
             again = choice.gets_it and not self._seen.isdisjoint(places)
-            if choice.gets_it or (choice.person, "") in told:
+            if choice.gets_it or (_way(choice), "") in told:
                 self._seen.add(of_day)
-            if choice.gets_it or (choice.person, choice.edition) in told:
+            if choice.gets_it or (_way(choice), choice.edition) in told:
                 self._seen.add(of_edition)
             found.append(replace(choice, envelope=events.suppressed(envelope, _AGAIN)) if again else choice)
         return found
 
-    def _told(self, meant: Sequence[Choice]) -> set[tuple[str, str]]:
-        """Of those who are left alone: who was sent his edition, and with '' who was sent any on this day."""
+    def _told(self, meant: Sequence[Choice]) -> set[tuple[Way, str]]:
+        """Of those who are left alone: by which way his edition went to each, and with '' any on this day."""
         left = [choice for choice in meant if choice.skipped]
-        told = {(person, "") for person in self._earlier.on_the_day({choice.person for choice in left})}
+        told = {(way, "") for way in self._earlier.on_the_day({choice.person for choice in left})}
         for cadence, edition in self.ids.items():
             people = {choice.person for choice in left if choice.edition == edition and choice.skipped == _HAS_IT}
-            told |= {(person, edition) for person in self._earlier.having(people, cadence)}
+            told |= {(way, edition) for way in self._earlier.having(people, cadence)}
         return told
 
     def _judged(self, meant: Sequence[Choice]) -> list[Choice]:
@@ -390,6 +393,10 @@ def _places(choice: Choice) -> tuple[int, int]:
     """Where somebody is told something: by any edition, and by this one."""
     place = choice.envelope.channel, choice.envelope.recipient.address.casefold(), choice.group
     return hash(place), hash((*place, choice.edition))
+
+
+def _way(choice: Choice) -> Way:
+    return choice.person, choice.envelope.channel, choice.envelope.recipient.address.casefold()
 
 
 def _heeding(choice: Choice, judgement: Judgement | None) -> Choice:

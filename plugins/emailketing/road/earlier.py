@@ -15,6 +15,9 @@ from emailketing.model import Campaign
 from emailketing.outbox import Last, Outbox, Sought
 from emailketing.road.editions import began, edition_of, midnight
 
+#: A person, a channel and an address in small letters: what was sent by one says nothing of another.
+Way = tuple[str, str, str]
+
 
 class Earlier:
     """The messages of a campaign before a day, or on it."""
@@ -31,15 +34,15 @@ class Earlier:
         sought = Sought(since=since, besides=edition_of(cadence, self._day))
         return {person: sent.edition for person, sent in self._sent(people, sought).items()}
 
-    def on_the_day(self, people: Collection[str]) -> set[str]:
-        """Those of `people` who were sent something of this day, of whatever edition."""
+    def on_the_day(self, people: Collection[str]) -> set[Way]:
+        """The ways by which `people` were sent something of this day, of whatever edition."""
         following = self._begin(self._day + timedelta(1))
-        return set(self._sent(people, Sought(since=self._begin(self._day), before=following)))
+        return self._reached(people, Sought(since=self._begin(self._day), before=following))
 
-    def having(self, people: Collection[str], cadence: str) -> set[str]:
-        """Those of `people` who were sent the edition that this day has for a cadence."""
+    def having(self, people: Collection[str], cadence: str) -> set[Way]:
+        """The ways by which `people` were sent the edition that this day has for a cadence."""
         since = None if cadence == "once" else self._begin(began(cadence, self._day))
-        return set(self._sent(people, Sought(since=since, edition=edition_of(cadence, self._day))))
+        return self._reached(people, Sought(since=since, edition=edition_of(cadence, self._day)))
 
     def last(self, people: Mapping[str, str]) -> dict[str, date]:
         """The day before this one on which each was sent something last, but for the edition that stands beside him."""
@@ -52,6 +55,10 @@ class Earlier:
 
     def _sent(self, people: Collection[str], sought: Sought) -> dict[str, Last]:
         return self._outbox.last_sent(self._campaign.name, people, sought)
+
+    def _reached(self, people: Collection[str], sought: Sought) -> set[Way]:
+        ways = self._outbox.reached(self._campaign.name, people, sought)
+        return {(person, channel, address.casefold()) for person, channel, address in ways}
 
     def _begin(self, day: date) -> datetime:
         return midnight(day, self._zone)

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
 from zoneinfo import ZoneInfo
 
-#: So long after it was due an edition may be finished, even when it is over by then.
+#: So long after it was due, or is put if that is later, an edition may be finished, even when it is over by then.
 GRACE = timedelta(hours=6)
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U, which are misread
