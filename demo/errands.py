@@ -66,9 +66,7 @@ def morning(operator: Simulator, sales: int = 60) -> None:
 
 def lose_mailbox(operator: Simulator) -> None:
     """A supplier to whom much is owed has left his provider, before anybody watches; the ERP has his old address."""
-    number = _somebody(operator, _owed(), has_mail)
-    if number is None:
-        raise NothingOpen("There is no supplier with several invoices to be paid.")
+    number = _creditor(operator, "with an address", has_mail)
     domain = next(party["email"].partition("@")[2] for party in operator.parties if party["id"] == number)
     operator.change_record("parties", number, email=f"{REFUSED}@{domain}", phone=mobile(operator.rng))
 
@@ -84,28 +82,35 @@ def _quote(operator: Simulator) -> Saved:
 
 
 def _pay(operator: Simulator) -> Saved:
-    return operator.save_payment_order(_somebody(operator, _owed(), _takes_mail))
+    return operator.save_payment_order(_creditor(operator, "with a mailbox", _takes_mail))
 
 
 def _pay_by_phone(operator: Simulator) -> Saved:
-    number = _somebody(operator, _owed(), lambda party: is_refused(party["email"] or ""))
-    if number is None:
-        raise NothingOpen(f"There is no supplier {REFUSED}@… with invoices to be paid.")
-    return operator.save_payment_order(number)
+    lost = _creditor(operator, f"{REFUSED}@…", lambda party: is_refused(party["email"] or ""))
+    return operator.save_payment_order(lost)
 
 
 def _takes_mail(party: Record) -> bool:
     return has_mail(party) and not is_refused(party["email"])
 
 
-def _owed() -> sa.Select[Any]:
-    """Suppliers with several invoices, so large that a part of their IVA is withheld, and none waiting."""
+def _creditor(operator: Simulator, who: str, fits: Callable[[Record], bool]) -> int:
+    """A supplier to be paid several invoices at once; on some days a small company has none but with a single one."""
+    for least in (2, 1):
+        number = _somebody(operator, _owed(least), fits)
+        if number is not None:
+            return number
+    raise NothingOpen(f"There is no supplier {who} with invoices to be paid.")
+
+
+def _owed(least: int) -> sa.Select[Any]:
+    """Suppliers with so many invoices, so large that a part of their IVA is withheld, and none waiting."""
     invoices, orders = schema.supplier_invoices.c, schema.payment_orders.c
     waiting = sa.select(orders.supplier_id).where(orders.status.in_(("issued", "signed")))
     large = sa.select(invoices.supplier_id).where(
         invoices.balance > 5_000_000, invoices.currency == "PYG", invoices.supplier_id.not_in(waiting)
     )
-    return large.group_by(invoices.supplier_id).having(sa.func.count() > 1)
+    return large.group_by(invoices.supplier_id).having(sa.func.count() >= least)
 
 
 def _receive(operator: Simulator) -> Saved:
