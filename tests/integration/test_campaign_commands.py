@@ -103,9 +103,11 @@ def test_names_that_may_be_left_out_and_are_misspelt_are_told(desk):
     assert "price_list.items.sql: the query gives no column 'prize', which the DAG names in marks." in told, told
     assert "no column 'product_grup', which the DAG names in sections.\n    Did you mean 'product_group'?" in told, told
     desk.mend("sql/promotion.sql", "AS consnt,", "AS agreed,")
+    desk.mend("sql/promotion.sql", "AS consent_at,", "AS agreed_at,")
     told = desk.run("check", "promotion", fails=True)
     assert "only those get it who gave theirs outside the ERP" in told
     desk.mend("sql/promotion.sql", "AS agreed,", "AS consent,")
+    desk.mend("sql/promotion.sql", "AS agreed_at,", "AS consent_at,")
     told = desk.run("check", "promotion", fails=True)
     assert "because is 'why_recnt', which is no word: readers would read it so. Did you mean 'why_recent'?" in told
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from difflib import get_close_matches
 from itertools import islice
 
 from emailketing.erp import Row
@@ -49,9 +50,9 @@ def _notes(faults: list[AuthoringError], columns: list[str]) -> list[str]:
 
 def _audience_faults(campaigner: Campaigner, campaign: Campaign, columns: list[str]) -> list[AuthoringError]:
     path, found = campaigner.erp.query(campaign.name).path, list[AuthoringError]()
-    near = nearest("consent", columns)
-    if "consent" not in columns and near.startswith("Did you mean"):  # without a near one it may be meant
-        found.append(SqlError("the query gives no column 'consent'.", path=path, hint=near))
+    # Without one that is nearly it, the own list may be meant to decide.
+    if "consent" not in columns and get_close_matches("consent", columns, cutoff=0.8):
+        found.append(SqlError("the query gives no column 'consent'.", path=path, hint=nearest("consent", columns)))
     if len(campaign.cadences) > 1 and "cadence" not in columns:
         message = f"the query gives no column 'cadence': everybody gets it {campaign.cadences[0]}."
         hint = f"{nearest('cadence', columns)} Or declare one edition in the DAG.".strip()
