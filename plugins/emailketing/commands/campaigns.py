@@ -257,14 +257,12 @@ def checked(mailing: Campaign) -> str:
     problems, mails = (faults, road.Samples()) if faults else road.check_campaign(campaigner, mailing, moment)
     if problems:
         raise problems[0] if len(problems) == 1 else AuthoringError("\n".join(map(str, problems)))
-    choices = list(road.plan(campaigner, mailing, moment))
     warnings = {*notes, *(finding.what for each in mails for finding in _warned(each))}
     warnings |= {_unseen(mails)} if mails.left else set()
     told = "".join(f"\n  {NOTE} {warning}" for warning in sorted(warnings))
-    count = sum(choice.gets_it for choice in choices)
     off = campaigner.audience.now().off(mailing.name)
     stands = f"{off}: nobody is told; " if off else ""
-    return f"{stands}queries and templates hold against the ERP; {count} of {len(choices)} would get it now{told}"
+    return f"{stands}queries and templates hold against the ERP; {mails.sent} of {mails.meant} would get it now{told}"
 
 
 def _warned(sample: road.Sample) -> list[Finding]:

@@ -146,7 +146,7 @@ def reached(
 
 
 def _newest(mailing: str, people: Sequence[str], sought: Sought) -> sa.Select[Any]:
-    """The newest message of each, which the index finds from its end, without looking at the others."""
+    """The newest message of each, by the index's end; to name those asked after, all their entries are read."""
     them = sa.select(reader.c.person).where(reader.c.mailing == mailing, reader.c.person.in_(people))
     each, one = them.distinct().subquery("each"), reader.alias("one")
     mine = sa.select(one.c.message).join(message, message.c.id == one.c.message)

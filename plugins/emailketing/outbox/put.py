@@ -104,9 +104,13 @@ def _sendable(given: Message, too_large: Mapping[str, str]) -> Message:
     if identity("address", envelope.recipient.address) == envelope.recipient.address:
         return given
     reason = f"the address is longer than {WIDTHS['address']} characters, or no text"
-    return replace(
-        given, envelope=replace(envelope, state=State.UNADDRESSED, reason=reason), frozen=None, measuring=Measuring()
-    )
+    return _ended(given, State.UNADDRESSED, reason)
+
+
+def _ended(given: Message, state: State, reason: str) -> Message:
+    """`given` as it is kept when it is never sent."""
+    envelope = replace(given.envelope, state=state, reason=reason)
+    return replace(given, envelope=envelope, frozen=None, measuring=Measuring())
 
 
 def _wished(connection: sa.Connection, given: Sequence[Message]) -> list[Message]:
@@ -115,20 +119,12 @@ def _wished(connection: sa.Connection, given: Sequence[Message]) -> list[Message
     reasons = dict(
         zip(map(id, waiting), forbidden(connection, [_whom(each.envelope) for each in waiting]), strict=True)
     )
-    return [_suppressed(each, reason) if (reason := reasons.get(id(each), "")) else each for each in given]
+    wished = [(each, reasons.get(id(each), "")) for each in given]
+    return [_ended(each, State.SUPPRESSED, reason) if reason else each for each, reason in wished]
 
 
 def _whom(envelope: Envelope) -> tuple[str, str, datetime]:
     return envelope.recipient.address, envelope.kind.value, envelope.created_at
-
-
-def _suppressed(given: Message, reason: str) -> Message:
-    return replace(
-        given,
-        envelope=replace(given.envelope, state=State.SUPPRESSED, reason=reason),
-        frozen=None,
-        measuring=Measuring(),
-    )
 
 
 def fill(connection: sa.Connection, given: Message, now: datetime) -> str:

@@ -13,11 +13,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import chain
 from typing import Any
 
-from emailketing.audience import ADDRESS_COLUMN
 from emailketing.erp import GROUP
-from emailketing.errors import AuthoringError, OperationsError, SqlError, TemplateError, nearest
+from emailketing.errors import AuthoringError, OperationsError, TemplateError
 from emailketing.hostile import one_line
 from emailketing.model import (
     NOBODY,
@@ -85,9 +85,12 @@ class Sample:
 
 
 class Samples(list[Sample]):
-    """Mails of an edition to look at; `left` says how many that differ from all of these were left out."""
+    """Mails of an edition to look at; `left` says how many that differ from all of these were left out.
 
-    left: int = 0
+    Of the audience, `meant` messages would be made, and `sent` of them go out.
+    """
+
+    left = meant = sent = 0
 
 
 def samples(campaigner: Campaigner, campaign: Campaign, moment: datetime, most: int = 12, person: str = "") -> Samples:
@@ -97,21 +100,25 @@ def samples(campaigner: Campaigner, campaign: Campaign, moment: datetime, most: 
     only his. Where nobody gets one (nobody consents, or all have it), it is as those would get it.
     Raises TemplateError.
     """
-    found: dict[tuple[str, ...], Choice] = {}
     with Edition(campaigner, campaign, moment) as edition:
-        for rows in edition.rows():
-            for choice in edition.choices(rows):
-                if person and choice.person != person:
-                    continue
-                key = _looks(edition, choice)
-                better = key not in found or (choice.gets_it and not found[key].gets_it)
-                if better and choice.envelope.recipient.address and edition.stock.something_for(choice.group):
-                    found[key] = choice
-        chosen = _in_turn(list(found.values()))
-        press = _Press(edition)
-        mails = Samples(press.sample(choice) for choice in chosen[:most])
-        mails.left = len(chosen) - len(mails)
-        return mails
+        return _sampled(edition, most, person)
+
+
+def _sampled(edition: Edition, most: int = 12, person: str = "") -> Samples:
+    found: dict[tuple[str, ...], Choice] = {}
+    meant = sent = 0
+    for choice in chain.from_iterable(map(edition.choices, edition.rows())):
+        if person and choice.person != person:
+            continue
+        meant, sent = meant + 1, sent + choice.gets_it
+        key = _looks(edition, choice)
+        better = key not in found or (choice.gets_it and not found[key].gets_it)
+        if better and choice.envelope.recipient.address and edition.stock.something_for(choice.group):
+            found[key] = choice
+    chosen, press = _in_turn(list(found.values())), _Press(edition)
+    mails = Samples(press.sample(choice) for choice in chosen[:most])
+    mails.left, mails.meant, mails.sent = len(chosen) - len(mails), meant, sent
+    return mails
 
 
 def _looks(edition: Edition, choice: Choice) -> tuple[str, ...]:
@@ -134,7 +141,7 @@ def _in_turn(choices: Sequence[Choice]) -> list[Choice]:
 def check_campaign(
     campaigner: Campaigner, campaign: Campaign, moment: datetime
 ) -> tuple[list[AuthoringError], Samples]:
-    """Everything wrong with a campaign's queries and templates, held against the ERP as it is at this moment.
+    """Everything wrong with a campaign's rows and templates, held against the ERP as it is at this moment.
 
     Its mails are rendered, one of each kind, without their PDFs; what a reader or a filter would find wrong with them
     is among it. They are given, too.
@@ -146,10 +153,10 @@ def check_campaign(
         return problems, Samples()
     try:
         with Edition(campaigner, campaign, moment) as edition:
-            _check_columns(edition)
-        mails = samples(campaigner, campaign, moment)
+            mails = _sampled(edition)
     except AuthoringError as error:
         return [error], Samples()
+    problems += map(AuthoringError, edition.done.problems)
     path = campaigner.renderer.folder(campaign.name)
     for sample in mails:
         group = sample.choice.group
@@ -161,16 +168,6 @@ def _faults(sample: Sample) -> list[str]:
     """What must be mended before anybody gets a mail."""
     found = findings(sample.content, leave=sample.leave)
     return [each.what for each in found if each.level is Level.ERROR]
-
-
-def _check_columns(edition: Edition) -> None:
-    """Raise SqlError where nobody of the audience could be reached."""
-    query = edition.campaigner.erp.query(edition.campaign.name)
-    for channel in edition.campaign.channels:
-        column = ADDRESS_COLUMN[channel]
-        if column not in edition.columns:
-            hint = f"{nearest(column, edition.columns)} Without it everybody would be unaddressed.".strip()
-            raise SqlError(f"the query gives no column {column!r}.", path=query.path, hint=hint)
 
 
 class _Press:

@@ -1,4 +1,4 @@
-"""The columns of a campaign's queries that may be left out: a name that is misspelt looks as if it had been."""
+"""The columns of a campaign's queries: those that it cannot do without, and names that are misspelt."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 from difflib import get_close_matches
 from itertools import islice
 
+from emailketing.audience import ADDRESS_COLUMN
 from emailketing.erp import Row
 from emailketing.errors import AuthoringError, SqlError, nearest
 from emailketing.hostile import one_line
@@ -53,6 +54,10 @@ def _audience_faults(campaigner: Campaigner, campaign: Campaign, columns: list[s
     # Without one that is nearly it, the own list may be meant to decide.
     if "consent" not in columns and get_close_matches("consent", columns, cutoff=0.8):
         found.append(SqlError("the query gives no column 'consent'.", path=path, hint=nearest("consent", columns)))
+    for column in (ADDRESS_COLUMN[each] for each in campaigner.audience.now().settled(campaign).channels):
+        if column not in columns:
+            hint = f"{nearest(column, columns)} Without it everybody would be unaddressed.".strip()
+            found.append(SqlError(f"the query gives no column {column!r}.", path=path, hint=hint))
     if len(campaign.cadences) > 1 and "cadence" not in columns:
         message = f"the query gives no column 'cadence': everybody gets it {campaign.cadences[0]}."
         hint = f"{nearest('cadence', columns)} Or declare one edition in the DAG.".strip()
