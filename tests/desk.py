@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkstemp
 
 from demo import database
 from demo.simulate import Simulator
@@ -52,10 +53,14 @@ class Desk:
 
     def run(self, *arguments, fails=False, **env):
         """The program, as far as its imports go at once, because a warm process has made them."""
-        output = self.folder / "said.txt"
-        output.write_bytes(b"")
-        status = self._warm.start(list(map(str, arguments)), {**self.env, **env}, output).status()
-        return self._judged(status, output.read_text(), fails)
+        return self.begin(*arguments, **env)(fails)
+
+    def begin(self, *arguments, **env):
+        """The same, going on meanwhile; what is given back waits for its end and gives what it said."""
+        handle, output = mkstemp(dir=self.folder, prefix="said-")
+        os.close(handle)
+        process = self._warm.start(list(map(str, arguments)), {**self.env, **env}, Path(output))
+        return lambda fails=False: self._judged(process.status(), Path(output).read_text(), fails)
 
     def cold(self, *arguments, fails=False, **env):
         """The program by its own start, from nothing."""

@@ -9,6 +9,7 @@ os.environ["_AIRFLOW__AS_LIBRARY"] = "1"
 
 for _name in (
     *("airflow.providers.smtp.hooks.smtp", "alembic.command", "apprise", "psycopg", "pymysql", "rich.table"),
+    *("airflow.sdk.execution_time.supervisor", "airflow.sdk.execution_time.task_runner"),  # for every Connection
     *("weasyprint", "emailketing.road", "emailketing.tasks", "emailketing.wiring"),
 ):
     importlib.import_module(_name)

@@ -18,7 +18,7 @@ from tests.smtp_servers import LOSE_ANSWER, ScriptedServer
 
 
 def test_from_first_look_to_resend(desk):
-    assert "first look" in desk.cold("sweep")
+    assert "first look" in desk.run("sweep")
     saved = desk.operator.save_purchase_order()
     assert "1 queued" in desk.run("sweep")
     assert "nothing new" in desk.run("sweep")
@@ -181,7 +181,7 @@ def test_the_ledger_is_listed_as_json_by_state_mailing_and_time(desk):
 def test_a_missing_connection_is_one_clear_error(desk, name):
     variable = f"AIRFLOW_CONN_{name.upper()}"
     del desk.env[variable]
-    told = desk.cold("check", "purchase_order", fails=True)
+    told = desk.run("check", "purchase_order", fails=True)
     assert f"no Airflow Connection '{name}'" in told
     assert f"{variable}=" in told
     assert "✓ settings" in told

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from contextlib import contextmanager
 
@@ -16,7 +15,6 @@ from emailketing.channels import wire
 from emailketing.model import Content, Kind, Lane, OnUnknown, Recipient, Sender
 from emailketing.outbox import Outbox
 from emailketing.road import utc_now
-from tests.desk import PROJECT
 from tests.letters import letter
 from tests.smtp_servers import ScriptedServer, Stall
 
@@ -174,18 +172,13 @@ def test_whoever_leaves_while_a_delivery_is_under_way_gets_nothing_more(shop):
     """The first message hangs at the server; meanwhile the other two people leave, one of them by a consent."""
     with ScriptedServer({"dot": [Stall(8)]}) as server:
         url = f"smtp://127.0.0.1:{server.port}/?disable_ssl=true&disable_tls=true"
-        command = [PROJECT / "bin" / "emailketing", "deliver", "--lane", "bulk"]
-        env = {**shop.env, "AIRFLOW_CONN_SMTP": url}
-        with subprocess.Popen(
-            command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        ) as delivery:
-            until(lambda: "sending" in states(shop).values())
-            sent = next(address for address, state in states(shop).items() if state == "sending")
-            left = [address for address in (shop.first, shop.second, shop.third) if address != sent]
-            assert "1 waiting message ended" in shop.run("suppress", left[0], "--why", "clicked")
-            assert "1 waiting message ended" in shop.run("consent", "withdraw", left[1], "--source", "by phone")
-            told = delivery.communicate(timeout=60)[0]
-        assert delivery.returncode == 0, told
+        delivered = shop.begin("deliver", "--lane", "bulk", AIRFLOW_CONN_SMTP=url)
+        until(lambda: "sending" in states(shop).values())
+        sent = next(address for address, state in states(shop).items() if state == "sending")
+        left = [address for address in (shop.first, shop.second, shop.third) if address != sent]
+        assert "1 waiting message ended" in shop.run("suppress", left[0], "--why", "clicked")
+        assert "1 waiting message ended" in shop.run("consent", "withdraw", left[1], "--source", "by phone")
+        delivered()
         assert [message.recipients for message in server.accepted] == [(sent,)]
     assert states(shop) == {sent: "accepted", left[0]: "suppressed", left[1]: "suppressed"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
@@ -10,12 +11,16 @@ import yaml
 def audiences(path: Path) -> list[str] | None:
     """The names of the audiences of include/subscriptions.yaml; None where the file cannot be read."""
     try:
-        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        return list(_named(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return []
     except (OSError, UnicodeError, yaml.YAMLError, RecursionError):
         return None
-    return list(_keys(_keys(root).get("audiences")))
+
+
+@lru_cache(maxsize=1)  # every report asks for the same file
+def _named(text: str) -> tuple[str, ...]:
+    return tuple(_keys(_keys(yaml.compose(text, Loader=yaml.SafeLoader)).get("audiences")))
 
 
 def _keys(node: yaml.Node | None) -> dict[str, yaml.Node]:
