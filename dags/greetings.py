@@ -19,7 +19,13 @@ with DAG(
     catchup=False,
     doc_md=__doc__,
     tags=["greeting"],
-    default_args={"owner": "marketing", "retries": 3, "retry_delay": timedelta(minutes=10)},
+    # What passes by itself is over in a minute; an ERP that is down may take half an hour.
+    default_args={
+        "owner": "marketing",
+        "retries": 5,
+        "retry_delay": timedelta(minutes=1),
+        "retry_exponential_backoff": 2.0,
+    },
 ):
     greet(
         greeting("birthday", channels=["email", "phone"], leap="02-28"),

@@ -10,7 +10,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
+
+from demo.stage import MARK
 
 PROJECT = Path(__file__).resolve().parents[1]
 LONGEST_S = 180.0  # a run that takes longer has hung
@@ -85,6 +90,16 @@ def cold(argv: Sequence[str], env: Mapping[str, str], output: Path) -> Process:
         environment = {**clean_environment(), **env}
         process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
     return Process(process.pid, process.wait)
+
+
+def alive(var: Path) -> list[str]:
+    """The processes that carry the mark of a stage on `var`, by name."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if process.environ().get(MARK) == str(var):
+                found.append(process.name())
+    return found
 
 
 def clean_environment() -> dict[str, str]:

@@ -16,50 +16,62 @@ import pytest
 
 from demo.catcher import read_log
 from demo.phone_catcher import read_log as read_texts
-from demo.stage import MARK
+from tests.processes import alive
 
 PROJECT = Path(__file__).parents[2]
 
 
-def alive(var):
-    """The processes that carry the mark of a stage on `var`, by name."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(MARK) == str(var):
-                found.append(process.name())
-        except (psutil.Error, OSError):
-            continue
-    return found
+class Demo:
+    """A demonstration as a process; its output goes to a file that is read meanwhile."""
+
+    def __init__(self, folder, var, *arguments):
+        self.var, self._output = var, folder / "output.txt"
+        argv = [sys.executable, "-m", "demo", *arguments, "--var", str(var)]
+        env = {**os.environ, "PYTHONPATH": "plugins"}
+        with self._output.open("w") as log:
+            self.process = subprocess.Popen(argv, cwd=PROJECT, env=env, stdout=log, stderr=subprocess.STDOUT)
+
+    @property
+    def output(self):
+        return self._output.read_text()
+
+    def end(self, number):
+        family = psutil.Process(self.process.pid).children(recursive=True)
+        assert len(family) > 4
+        self.process.send_signal(number)
+        assert self.process.wait(60) == 0, self.output
+        assert [each for each in family if each.is_running()] == []
+        assert alive(self.var) == []
+
+    def wait_for(self, pattern, *, times=1, at_most_s=180):
+        end = time.monotonic() + at_most_s
+        while len(re.findall(pattern, self.output)) < times:
+            assert self.process.poll() is None, self.output
+            assert time.monotonic() < end, f"{pattern} did not come.\n{self.output}\n{self.tasks()}"
+            time.sleep(0.2)
+
+    def tasks(self):
+        """What went wrong in Airflow's tasks, and what each of them said last."""
+        told = []
+        for path in sorted((self.var / "airflow" / "logs").glob("dag_id=*/**/*.log")):
+            lines = [json.loads(line) for line in path.read_text().splitlines() if line.startswith("{")]
+            wrong = [line for line in lines if line["level"] in {"error", "critical"}]
+            told += [f"{line['timestamp']} {path.parent.name} {line['event']}" for line in (*wrong, *lines[-1:])]
+        return "\n".join(told)
 
 
 @pytest.fixture
-def demo(tmp_path):
-    """Start the demonstration on a folder of its own; its output goes to a file that can be read meanwhile."""
+def demo(tmp_path, var):
+    """Starts a demonstration with these arguments."""
     with ExitStack() as stack:
 
         def start(*arguments):
-            log = stack.enter_context((tmp_path / "output.txt").open("w"))
-            argv = [sys.executable, "-m", "demo", *arguments, "--var", str(tmp_path / "var")]
-            env = {**os.environ, "PYTHONPATH": "plugins"}
-            process = subprocess.Popen(argv, cwd=PROJECT, env=env, stdout=log, stderr=subprocess.STDOUT)
-            stack.enter_context(process)
-            stack.callback(lambda: process.poll() is None and process.send_signal(signal.SIGTERM))
-            return process
+            started = Demo(tmp_path, var, *arguments)
+            stack.enter_context(started.process)
+            stack.callback(lambda: started.process.poll() is None and started.process.send_signal(signal.SIGTERM))
+            return started
 
         yield start
-
-
-def output(tmp_path):
-    return (tmp_path / "output.txt").read_text()
-
-
-def wait_for(pattern, tmp_path, process, *, times=1, at_most_s=180):
-    end = time.monotonic() + at_most_s
-    while len(re.findall(pattern, output(tmp_path))) < times:
-        assert process.poll() is None, output(tmp_path)
-        assert time.monotonic() < end, output(tmp_path)
-        time.sleep(0.2)
 
 
 ERRANDS = {  # by mailing, the suffixes of what its rows show
@@ -83,27 +95,27 @@ BY_THE_CLOCK = {
 }
 
 
-def table(tmp_path):
+def table(output):
     """The rows of the table that the demonstration prints, by column."""
-    _, _, rest = output(tmp_path).partition("\nmailing ")
+    _, _, rest = output.partition("\nmailing ")
     _, ruler, *lines = rest.partition("\n\n")[0].splitlines()
     names = ("mailing", "document", "recipient", "channel", "state", "seconds", "file")
     columns = [slice(*each.span()) for each in re.finditer("─+", ruler)]
     return [{name: line[place].strip() for name, place in zip(names, columns, strict=True)} for line in lines]
 
 
-def test_the_demonstration_shows_every_kind_and_leaves_nothing_behind(demo, tmp_path):
-    process = demo("--orders", "3")
-    assert process.wait(280) == 0, output(tmp_path)
-    rows = table(tmp_path)
+def test_the_demonstration_shows_every_kind_and_leaves_nothing_behind(demo):
+    shown = demo("--orders", "3")
+    assert shown.process.wait(280) == 0, shown.output
+    rows = table(shown.output)
     assert {row["mailing"] for row in rows} == {*ERRANDS, *BY_THE_CLOCK}
     (refused,) = [row for row in rows if row["state"] == "refused"]
     rows.remove(refused)
     assert {row["state"] for row in rows} == {"accepted"}
     timed = [row for row in rows if row["mailing"] in BY_THE_CLOCK]
-    for shown in (timed, [row for row in rows if row["mailing"] in ERRANDS]):
-        assert f"{len(shown)} of {len(shown)} arrived" in output(tmp_path)
-    assert "arrived, 1 of them through the phone after the mail was refused" in output(tmp_path)
+    for part in (timed, [row for row in rows if row["mailing"] in ERRANDS]):
+        assert f"{len(part)} of {len(part)} arrived" in shown.output
+    assert "arrived, 1 of them through the phone after the mail was refused" in shown.output
     assert refused["file"].startswith("told by phone instead")
     (text,) = [row for row in rows if row["mailing"] == "payment_order" and row["channel"] == "phone"]
     assert (text["document"], refused["mailing"]) == (refused["document"], "payment_order")
@@ -117,48 +129,43 @@ def test_the_demonstration_shows_every_kind_and_leaves_nothing_behind(demo, tmp_
         assert 0 < float(row["seconds"]) < (150 if row in timed else 60)
     files = [Path(row["file"]) for row in rows]
     assert all(file.read_bytes().startswith(b"%PDF") for file in files if file.suffix == ".pdf")
-    kept = read_texts(tmp_path / "var" / "phone.jsonl")[0]
+    kept = read_texts(shown.var / "phone.jsonl")[0]
     assert {text.text for text in kept} == {file.read_text() for file in files if file.suffix == ".txt"}
-    mailed = read_log(tmp_path / "var" / "mail.jsonl")[0]
+    mailed = read_log(shown.var / "mail.jsonl")[0]
     assert len(mailed) == len([row for row in rows if row["channel"] == "email"])
     assert len({mail.message_id for mail in mailed}) == len(mailed)
-    assert alive(tmp_path / "var") == []
+    assert alive(shown.var) == []
 
 
-def test_up_goes_on_delivering_and_repeated_runs_send_nothing_twice(demo, tmp_path):
-    process = demo("up", "--every", "1")
-    wait_for(r"accepted .*@", tmp_path, process)
-    url = re.search(r"http://127\.0\.0\.1:\d+", output(tmp_path))[0]
+def test_up_goes_on_delivering_and_repeated_runs_send_nothing_twice(demo):
+    up = demo("up", "--every", "1")
+    up.wait_for(r"accepted .*@")
+    url = re.search(r"http://127\.0\.0\.1:\d+", up.output)[0]
     airflow = Airflow(url)
     assert airflow.get("/api/v2/importErrors")["import_errors"] == []
     served = {dag["dag_id"] for dag in airflow.get("/api/v2/dags?limit=100")["dags"]}
     assert served == {path.stem for path in (PROJECT / "dags").rglob("*.py")}
-    wait_for(r"accepted .*cumpleaños", tmp_path, process)
+    up.wait_for(r"accepted .*cumpleaños")
     assert airflow.clear("greetings", "birthday") >= 1
     airflow.wait_for_success("promotion")
     assert airflow.clear("promotion", "advertise_promotion") >= 1
     assert airflow.clear("notifications", "sweep") >= 1
     assert airflow.clear("outbox", "tend_outbox") >= 1
-    before = output(tmp_path).count(" accepted ")
-    wait_for(" accepted ", tmp_path, process, times=before + 3)
-    wait_for(r"accepted  \+595\d+  \S", tmp_path, process)
+    before = up.output.count(" accepted ")
+    up.wait_for(" accepted ", times=before + 3)
+    up.wait_for(r"accepted  \+595\d+  \S")
     airflow.wait_for_success("promotion")
-    mails = read_log(tmp_path / "var" / "mail.jsonl")[0]
+    mails = read_log(up.var / "mail.jsonl")[0]
     identities = [mail.message_id for mail in mails]
     assert len(identities) == len(set(identities))
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0, output(tmp_path)
-    assert alive(tmp_path / "var") == []
+    up.end(signal.SIGINT)
 
 
-def test_up_ends_whole_on_sigterm_while_it_starts(demo, tmp_path):
-    process = demo("up")
-    wait_for("starting Airflow", tmp_path, process)
+def test_up_ends_whole_on_sigterm_while_it_starts(demo):
+    up = demo("up")
+    up.wait_for("starting Airflow")
     time.sleep(4)
-    assert len(alive(tmp_path / "var")) > 4
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 0, output(tmp_path)
-    assert alive(tmp_path / "var") == []
+    up.end(signal.SIGTERM)
 
 
 class Airflow:

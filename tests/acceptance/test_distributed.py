@@ -5,7 +5,6 @@ those of this machine. A purchase order saved in an ERP on PostgreSQL reaches th
 phone catcher.
 """
 
-import contextlib
 import json
 import os
 import re
@@ -26,8 +25,9 @@ from demo.database import open_engine
 from demo.local_airflow import Component, LocalAirflow
 from demo.phone_catcher import read_log as read_texts
 from demo.simulate import Simulator
-from demo.stage import MARK, Stage, answers, free_ports
+from demo.stage import Stage, answers, free_ports
 from tests import compose, servers
+from tests.processes import alive
 
 PROJECT = Path(__file__).parents[2]
 DAGS = ("notifications", "outbox", "outbox_prune")
@@ -122,15 +122,6 @@ def components(composed, airflow):
     for name in WORKERS:
         hostname = ["--celery-hostname", f"celery@{name}"]
         yield Component(name, [*composed.command("worker"), *hostname], composed.env("worker"))
-
-
-def alive(var):
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.environ().get(MARK) == str(var):
-                found.append(process.name())
-    return found
 
 
 def memory_mb(stage, server):

@@ -1,7 +1,6 @@
 """Whatever ends a stage, and whenever, nothing that it started is alive afterwards."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -9,10 +8,10 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-import psutil
 import pytest
 
-from demo.stage import MARK, Stage, StageError, answers, free_ports
+from demo.stage import Stage, StageError, answers, free_ports
+from tests.processes import alive
 
 PROJECT = Path(__file__).parents[2]
 
@@ -42,23 +41,6 @@ except Stopped as stopped:
     sys.exit(stopped.exit_code)
 """
 
-AIRFLOW = """
-import sys, time
-from pathlib import Path
-from demo.local_airflow import LocalAirflow
-from demo.stage import Stage, Stopped
-try:
-    with Stage(Path(sys.argv[1])) as stage:
-        airflow = LocalAirflow(stage, {}, dags=Path(sys.argv[2]))
-        print(*(value for name, value in airflow.env.items() if name.endswith("PORT")), flush=True)
-        airflow.start(["empty"])
-        airflow.wait_for("empty", "nothing", "success")
-        print("up", flush=True)
-        time.sleep(60)
-except Stopped as stopped:
-    sys.exit(stopped.exit_code)
-"""
-
 
 @pytest.fixture
 def run():
@@ -73,18 +55,6 @@ def run():
             return stack.enter_context(process)
 
         yield start
-
-
-def alive(var):
-    """The processes that carry the stage's mark, by name."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(MARK) == str(var):
-                found.append(process.name())
-        except (psutil.Error, OSError):
-            continue
-    return found
 
 
 def until(true, at_most_s=60):
@@ -192,54 +162,3 @@ def test_free_ports_are_free_and_differ():
     ports = free_ports(5)
     assert len(set(ports)) == 5
     assert not any(map(answers, ports))
-
-
-@pytest.fixture
-def airflow(tmp_path):
-    """A folder that keeps Airflow's migrated database from run to run, and a DAG to be parsed."""
-    var = PROJECT / "var" / "test-stage"
-    for log in ("logs", "airflow"):
-        shutil.rmtree(var / log, ignore_errors=True)
-    (tmp_path / "empty.py").write_text(
-        "from airflow.sdk import DAG\n"
-        "from airflow.providers.standard.operators.empty import EmptyOperator\n"
-        "with DAG('empty', schedule='@once'):\n"
-        "    EmptyOperator(task_id='nothing')\n"
-    )
-    return var, tmp_path
-
-
-def test_airflow_is_ended_in_the_middle_of_its_start(run, airflow):
-    var, dags = airflow
-    stage = run(AIRFLOW, var, dags)
-    ports = list(map(int, stage.stdout.readline().split()))
-    until((var / "logs" / "airflow-api-server.log").exists, at_most_s=60)
-    time.sleep(3)
-    stage.send_signal(signal.SIGTERM)
-    assert stage.wait(40) == 143
-    assert alive(var) == []
-    assert not any(map(answers, ports))
-
-
-def test_airflow_runs_a_dag_and_is_ended_by_ctrl_c(run, airflow):
-    var, dags = airflow
-    stage = run(AIRFLOW, var, dags)
-    ports = list(map(int, stage.stdout.readline().split()))
-    assert stage.stdout.readline() == "up\n"
-    assert len(alive(var)) > 4
-    assert len(ports) == 3
-    assert all(map(answers, ports))
-    stage.send_signal(signal.SIGINT)
-    assert stage.wait(40) == 130
-    assert alive(var) == []
-    assert not any(map(answers, ports))
-
-
-def test_a_dag_file_that_cannot_be_imported_is_told_at_once(airflow):
-    from demo.local_airflow import LocalAirflow
-
-    var, dags = airflow
-    (dags / "broken.py").write_text("from airflow.sdk import DAG\nimport nonsense_that_is_not_there\n")
-    with Stage(var) as stage, pytest.raises(StageError, match=r"(?s)cannot import 1 DAG file.*broken\.py.*nonsense"):
-        LocalAirflow(stage, {}, dags=dags).start(["empty"])
-    assert alive(var) == []
