@@ -119,7 +119,7 @@ class LocalAirflow:
         """
         name = f"by_hand__{secrets.token_hex(8)}"
         wanted = {"dag_run_id": name, "conf": dict(conf or {}), "logical_date": at.isoformat() if at else None}
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while True:
             try:
                 self._asked(f"/api/v2/dags/{dag}/dagRuns", wanted)
@@ -230,6 +230,9 @@ def _options(home: Path, port: int, log_ports: Sequence[int], dags: Path) -> dic
         "DAG_PROCESSOR__REFRESH_INTERVAL": 10,
         "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 10,
         "WORKERS__MIN_HEARTBEAT_INTERVAL": 1,
+        # The scheduler is up before the API server: on a slow machine tasks wait for it, longer than by default.
+        "WORKERS__EXECUTION_API_RETRIES": 15,
+        "WORKERS__EXECUTION_API_RETRY_WAIT_MAX": 10,
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.2,
     }
     return {"AIRFLOW_HOME": str(home), **{f"AIRFLOW__{name}": str(value) for name, value in options.items()}}

@@ -28,6 +28,10 @@ from tests.town import BACKOFF, SENDER
 PRICE_LIST = Campaign(
     "price_list", edition="weekly", attach=("pdf", "xlsx"), sections="product_group", marks=("code", "price")
 )
+# Where nobody looks at its PDF, which takes a second for each list; or at none of its files.
+WORKBOOK = replace(PRICE_LIST, attach=("xlsx",))
+BARE = replace(PRICE_LIST, attach=())
+CHOSEN = replace(BARE, edition=("weekly", "daily", "monthly"))  # by each reader
 PROMOTION = Campaign("promotion", edition="monthly", variants=("price", "occasion"), coupon_days=30)
 PRESENTATION = Campaign("product_presentation")
 
@@ -136,3 +140,9 @@ class Half(Market):
             return put(*arguments)
 
         self.outbox.put = killing  # type: ignore[method-assign]
+
+
+def run_half(argv: list[str]) -> None:
+    """The entry for `warm.py`: a campaign by its name here, advertised until it is killed."""
+    erp_url, outbox_url, include, puts, campaign = argv
+    Half(erp_url, outbox_url, Path(include), int(puts)).advertise(globals()[campaign])

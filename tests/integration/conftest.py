@@ -1,6 +1,7 @@
 """The include folder as a copy that a test may spoil, and a town on SQLite that has looked for the first time."""
 
 import shutil
+import signal
 from contextlib import ExitStack
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -93,6 +94,20 @@ def market(tmp_path, include, new_market):
     market = new_market(tmp_path, include)
     yield market
     market.close()
+
+
+@pytest.fixture(scope="session")
+def kill_after(tmp_path_factory):
+    """Advertises a campaign of `tests.market` in a process that is killed after so many puts of ten messages."""
+    said = tmp_path_factory.mktemp("half") / "said.txt"
+    with Warm("tests.market:run_half") as warm:
+
+        def advertise(market, puts, campaign):
+            urls = [str(engine.url) for engine in (market.campaigner.erp.engine, market.outbox._database.engine)]
+            status = warm.start([*urls, str(market.include), str(puts), campaign], {}, said).status()
+            assert status == -signal.SIGKILL, said.read_text()
+
+        yield advertise
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,5 @@
 """Cadences: each person gets the editions of his own, one mail a day at most, compared with what he was sent last."""
 
-import signal
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -13,10 +10,8 @@ from emailketing import road
 from emailketing.errors import AuthoringError
 from emailketing.model import State
 from emailketing.road.editions import edition_of
-from tests.desk import PROJECT
-from tests.market import PRICE_LIST, ZONE
+from tests.market import CHOSEN, ZONE
 
-CHOSEN = replace(PRICE_LIST, edition=("weekly", "daily", "monthly"), attach=())
 CADENCES = {"daily": "daily", "weekly": "weekly", "monthly": "monthly", "none": None}
 
 
@@ -292,29 +287,11 @@ def test_whoever_says_no_takes_no_mail_from_another_who_agrees(market, people):
     assert editions(days(market, 1), people["none"]) == [["2026-W10"]]
 
 
-KILLED = """
-import sys
-sys.path[:0] = [{project!r} + "/plugins", {project!r}]
-from pathlib import Path
-from tests.integration.test_cadences import CHOSEN
-from tests.market import Half
-Half({erp!r}, {outbox!r}, Path({include!r}), {puts}).advertise(CHOSEN)
-"""
-
-
 @pytest.mark.parametrize("puts", [0, 2])
-def test_killed_in_the_midst_a_second_run_goes_on_for_each_cadence(market, puts):
+def test_killed_in_the_midst_a_second_run_goes_on_for_each_cadence(market, puts, kill_after):
     expected = {choice.envelope.key: choice.envelope.state for choice in market.plan(CHOSEN)}
     assert len({key.split(":")[1] for key in expected}) > 3
-    code = KILLED.format(
-        project=str(PROJECT),
-        erp=str(market.campaigner.erp.engine.url),
-        outbox=str(market.outbox._database.engine.url),
-        include=str(market.include),
-        puts=puts,
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    kill_after(market, puts, "CHOSEN")
     assert len(market.rows()) == 10 * puts
     market.advertise(CHOSEN)
     assert {row.key: row.state for row in market.rows()} == expected

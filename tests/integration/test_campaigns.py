@@ -1,9 +1,6 @@
 """Campaigns on the road: the right people, once each, rendered once for each group; whoever said no gets nothing."""
 
 import re
-import signal
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import replace
 from email import message_from_bytes, policy
@@ -17,10 +14,9 @@ from emailketing.model import Kind, State, Wish
 from emailketing.render.lint import findings, web_links
 from emailketing.road import choosing
 from emailketing.road.editions import coupon_of, variant_of
-from tests.desk import PROJECT
-from tests.market import PRESENTATION, PRICE_LIST, PROMOTION, SECRET, Market
+from tests.market import BARE, PRESENTATION, PRICE_LIST, PROMOTION, SECRET, WORKBOOK, Market
 
-ALL = (PROMOTION, PRESENTATION, PRICE_LIST)
+ALL = (PROMOTION, PRESENTATION, BARE)
 QUEUED = (State.QUEUED,)
 
 
@@ -224,37 +220,19 @@ def test_reasons_are_told_in_the_readers_language(market):
 
 
 def test_however_many_people_are_in_hand_at_once_the_edition_is_the_same(market, monkeypatch):
-    sheet = replace(PRICE_LIST, attach=("xlsx",))
-    expected = {choice.envelope.key: choice.why_not for choice in market.plan(sheet)}
+    expected = {choice.envelope.key: choice.why_not for choice in market.plan(WORKBOOK)}
     monkeypatch.setattr(choosing, "_ROWS_AT_ONCE", 3)
-    assert {choice.envelope.key: choice.why_not for choice in market.plan(sheet)} == expected
-    done = market.advertise(sheet)
+    assert {choice.envelope.key: choice.why_not for choice in market.plan(WORKBOOK)} == expected
+    done = market.advertise(WORKBOOK)
     assert done.problems == []
     assert done.renderings == 5  # four lists, one of them in two languages
     assert {row.key: row.reason for row in market.rows()} == expected
 
 
-KILLED = """
-import sys
-sys.path[:0] = [{project!r} + "/plugins", {project!r}]
-from pathlib import Path
-from tests.market import Half
-Half({erp!r}, {outbox!r}, Path({include!r}), {puts}).advertise()
-"""
-
-
 @pytest.mark.parametrize("puts", [0, 1, 3])
-def test_killed_in_the_midst_a_second_run_goes_on_and_nobody_gets_two(market, puts):
+def test_killed_in_the_midst_a_second_run_goes_on_and_nobody_gets_two(market, puts, kill_after):
     expected = {choice.envelope.key for choice in market.plan()}
-    code = KILLED.format(
-        project=str(PROJECT),
-        erp=str(market.campaigner.erp.engine.url),
-        outbox=str(market.outbox._database.engine.url),
-        include=str(market.include),
-        puts=puts,
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    kill_after(market, puts, "PROMOTION")
     assert len(market.rows()) == 10 * puts
     market.advertise()
     assert Counter(row.key for row in market.rows()) == Counter(expected)
@@ -311,7 +289,7 @@ def test_a_person_over_whose_data_a_library_stumbles_keeps_nobody_else_waiting(m
 
 def test_words_over_which_a_library_stumbles_are_told_once_and_stop_no_other_language(market):
     market.mend("templates/price_list/words.en.yaml", 'paper_title: "{list_name}"', 'paper_title: "{list_name"')
-    done = market.advertise(PRICE_LIST)
+    done = market.advertise(WORKBOOK)
     assert all("cannot be rendered: ValueError: expected '}'" in problem for problem in done.problems)
     assert 0 < len(done.problems) <= 4, "once for each list"
     assert {row.language for row in market.rows(states=QUEUED)} == {"es"}
@@ -328,9 +306,9 @@ def test_an_audience_that_cannot_be_asked_leaves_no_line_open(market):
 def test_an_edition_is_compared_with_older_ones_only(market):
     monday = market.now
     market.wait(days=7)
-    market.advertise(PRICE_LIST)
-    earlier = list(road.plan(market.campaigner, replace(PRICE_LIST, expires_after_s=30 * 86_400.0), monday))
+    market.advertise(BARE)
+    earlier = list(road.plan(market.campaigner, replace(BARE, expires_after_s=30 * 86_400.0), monday))
     assert any(choice.gets_it for choice in earlier)
     assert {choice.base for choice in earlier} == {""}
     market.wait(days=7)
-    assert "2026-03-09" in {choice.base for choice in market.plan(PRICE_LIST)}
+    assert "2026-03-09" in {choice.base for choice in market.plan(BARE)}

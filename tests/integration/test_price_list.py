@@ -1,10 +1,8 @@
 """The price list: each list the ERP's, line by line; what changed since a reader's last list, and nothing else."""
 
 import io
-import shutil
 from dataclasses import replace
 from email import message_from_bytes, policy
-from pathlib import Path
 
 import openpyxl
 import pypdf
@@ -13,10 +11,9 @@ import pytest
 from emailketing import road
 from emailketing.model import State
 from tests.desk import PROJECT
-from tests.market import PRICE_LIST, Market
+from tests.market import PRICE_LIST, WORKBOOK
 
 QUEUED = (State.QUEUED,)
-SHEET = replace(PRICE_LIST, attach=("xlsx",))  # where nobody looks at the PDF, which takes a second each
 
 
 def mail(market, row):
@@ -60,11 +57,9 @@ def prices_of(market, number):
 
 
 @pytest.fixture(scope="module")
-def sent(tmp_path_factory):
+def sent(tmp_path_factory, new_market):
     """A market in which everybody has been sent his list, with all its files."""
-    folder = tmp_path_factory.mktemp("sent")
-    include = Path(shutil.copytree(PROJECT / "include", folder / "include"))
-    market = Market(f"sqlite:///{folder / 'erp.db'}", f"sqlite:///{folder / 'outbox.db'}", include)
+    market = new_market(tmp_path_factory.mktemp("sent"), PROJECT / "include")
     assert market.advertise(PRICE_LIST).problems == []
     yield market
     market.close()
@@ -89,13 +84,13 @@ def test_each_list_is_the_erps_line_by_line(sent, number):
 
 
 def test_what_changed_since_a_readers_last_list_is_marked(market):
-    market.advertise(SHEET)
+    market.advertise(WORKBOOK)
     market.deliver()
     market.wait(days=7)
     market.change("UPDATE prices SET price = price + 1000 WHERE product_id = 1")
     late = next(row for row in market.rows(states=(State.SUPPRESSED,)))
     market.change("UPDATE parties SET consent = TRUE WHERE id = :id", id=person(late))
-    assert market.advertise(SHEET).edition == "2026-W11"
+    assert market.advertise(WORKBOOK).edition == "2026-W11"
     fuel = market.query("SELECT description FROM products WHERE id = 1")[0]["description"]
     rows = [row for row in market.rows(states=QUEUED) if row.document.startswith("2026-W11:")]
     with_fuel = {str(row["id"]) for row in market.query("SELECT id FROM parties WHERE price_list_id IN (1, 3)")}
@@ -108,22 +103,22 @@ def test_what_changed_since_a_readers_last_list_is_marked(market):
 
 
 def test_who_could_not_be_sent_the_last_list_is_compared_with_the_one_before(market):
-    market.advertise(SHEET)
+    market.advertise(WORKBOOK)
     market.deliver()
     market.wait(days=7)
     market.change("UPDATE prices SET price = price + 1000 WHERE product_id = 1")
-    market.advertise(SHEET)
+    market.advertise(WORKBOOK)
     missed, *_ = [row for row in market.rows(states=QUEUED) if "▲" in html(market, row)]
     market.outbox.cancel(missed.key, "ana", "a test", market.now)
     market.deliver()
     market.wait(days=7)
-    market.advertise(SHEET)
+    market.advertise(WORKBOOK)
     marked = {person(row) for row in market.rows(states=QUEUED) if "▲" in html(market, row)}
     assert marked == {person(missed)}
 
 
 def test_only_what_changed_writes_to_nobody_when_nothing_did(market):
-    only = replace(SHEET, only_changed=True)
+    only = replace(WORKBOOK, only_changed=True)
     first = market.advertise(only)
     market.deliver()
     market.wait(days=7)
