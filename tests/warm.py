@@ -11,6 +11,7 @@ It reads one JSON object a line: {"argv": […], "env": {…}, "output": PATH} s
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -22,6 +23,8 @@ import traceback
 def main(entry: str) -> None:
     module, _, name = entry.partition(":")
     run = getattr(importlib.import_module(module), name)
+    gc.collect()
+    gc.freeze()  # a collection in the fork would touch, and so copy, every page
     running: set[int] = set()
     for line in sys.stdin:
         wanted = json.loads(line)

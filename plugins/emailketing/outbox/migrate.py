@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -28,11 +29,10 @@ _WAIT_S = 300
 
 def migrate(engine: sa.Engine) -> None:
     """Apply the migrations that are missing. Two processes that start at once wait for one another."""
-    scripts = _config()
-    head = ScriptDirectory.from_config(scripts).get_current_head()
     with engine.connect() as connection:
-        if _revision(connection) == head:
+        if _revision(connection) == newest():
             return
+    scripts = _config()
     with _alone(engine) as connection:
         scripts.attributes["connection"] = connection
         try:
@@ -43,6 +43,12 @@ def migrate(engine: sa.Engine) -> None:
                 hint="Was this database used by a newer version of eMailketing? Then use that version.",
             ) from None
         _explain_states(connection)
+
+
+@cache
+def newest() -> str | None:
+    """The last of the migrations; the first call of a process imports them all."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def _config() -> Config:
