@@ -15,9 +15,10 @@ from tests.desk import Desk
 from tests.era import Era
 from tests.market import Market
 from tests.processes import Warm
-from tests.town import Town
+from tests.town import Town, plain_sheets
 
 PROJECT = Path(__file__).resolve().parents[2]
+NAMES = ("erp.db", "outbox.db")
 
 
 @pytest.fixture
@@ -25,10 +26,31 @@ def include(tmp_path):
     return Path(shutil.copytree(PROJECT / "include", tmp_path / "include"))
 
 
+@pytest.fixture(scope="session")
+def new_town(tmp_path_factory):
+    """Opens a town in a folder, built once and copied; it has looked for the first time."""
+    template = tmp_path_factory.mktemp("town")
+    first = Town(*_urls(template), PROJECT / "include")
+    first.sweep()
+    first.close()
+
+    def opened(folder, include):
+        for name in NAMES:
+            shutil.copyfile(template / name, folder / name)
+        return Town.again(*_urls(folder), include, first.clock.now)
+
+    return opened
+
+
+def _urls(folder):
+    return [f"sqlite:///{folder / name}" for name in NAMES]
+
+
 @pytest.fixture
-def town(tmp_path, include):
-    town = Town(f"sqlite:///{tmp_path / 'erp.db'}", f"sqlite:///{tmp_path / 'outbox.db'}", include)
-    town.sweep()
+def town(tmp_path, include, new_town):
+    """Its PDFs are plain."""
+    plain_sheets(include)
+    town = new_town(tmp_path, include)
     yield town
     town.close()
 
@@ -61,7 +83,7 @@ def eternal_era(request, tmp_path_factory):
             server = request.getfixturevalue("postgres_server")
             urls = [stack.enter_context(server.database()) for _ in range(2)]
         else:
-            urls = [f"sqlite:///{folder / name}" for name in ("erp.db", "outbox.db")]
+            urls = _urls(folder)
         era = Era(*urls, folder)
         yield era
         era.close()
@@ -77,13 +99,13 @@ def era(eternal_era):
 @pytest.fixture(scope="session")
 def new_market(tmp_path_factory):
     """Opens a market in a folder: the demo ERP of a small company, built once and copied, and an empty outbox."""
-    names, template = ("erp.db", "outbox.db"), tmp_path_factory.mktemp("market")
-    Market(*[f"sqlite:///{template / name}" for name in names], PROJECT / "include").close()
+    template = tmp_path_factory.mktemp("market")
+    Market(*_urls(template), PROJECT / "include").close()
 
     def opened(folder, include):
-        return Market.again(
-            *[f"sqlite:///{shutil.copyfile(template / name, folder / name)}" for name in names], include
-        )
+        for name in NAMES:
+            shutil.copyfile(template / name, folder / name)
+        return Market.again(*_urls(folder), include)
 
     return opened
 

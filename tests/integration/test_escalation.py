@@ -329,7 +329,7 @@ def test_killed_at_any_point_the_next_sweep_makes_good_and_decides_once(desk, do
     points, killed = _sweep(desk, doomed, 0), 0
     for point in range(points, 0, -max(1, points // 9)):
         killed += _sweep(desk, doomed, point) == -9
-        desk.run("sweep", "payment_order")
+        assert _run(desk, doomed) == 0, point
         outbox = Outbox.open(f"sqlite:///{desk.folder / 'outbox.db'}")
         mails, texts = (outbox.messages(Filter(channel=channel)) for channel in ("email", "phone"))
         told = [[entry.cause for entry in outbox.history(row.key)].count("escalated") for row in mails]
@@ -345,10 +345,14 @@ def _sweep(desk, doomed, point):
     for stale in desk.folder.glob("outbox.db*"):
         stale.unlink()
     shutil.copy(desk.folder / "before.db", desk.folder / "outbox.db")
-    count, output = desk.folder / "points", desk.folder / "output.txt"
-    env = {**desk.env, "CHAOS_POINT": str(point), "CHAOS_COUNT": str(count)}
-    status = doomed.start(["sweep", "payment_order"], env, output).status()
+    count = desk.folder / "points"
+    status = _run(desk, doomed, CHAOS_POINT=str(point), CHAOS_COUNT=str(count))
     if point:
         return status
-    assert status == 0, output.read_text()
+    assert status == 0, (desk.folder / "output.txt").read_text()
     return int(count.read_text())
+
+
+def _run(desk, doomed, **env):
+    """The status of a sweep."""
+    return doomed.start(["sweep", "payment_order"], {**desk.env, **env}, desk.folder / "output.txt").status()
