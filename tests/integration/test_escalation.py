@@ -18,10 +18,11 @@ from emailketing.channels.phone import Phone
 from emailketing.channels.smtp import Smtp
 from emailketing.model import Lane, Mailing, Outcome, State, Subscribed, Subscription, Switch, Wish
 from emailketing.outbox import Filter, Outbox
+from tests.desk import Desk
 from tests.phone_gateways import phone_gateway
 from tests.processes import Warm
 from tests.smtp_servers import Mailbox, ScriptedServer
-from tests.town import BACKOFF
+from tests.town import BACKOFF, plain_sheets
 
 ORDER = Mailing("payment_order", expires_after_s=7 * 86400, if_refused="phone")
 NUMBER = "+595981123456"
@@ -312,15 +313,17 @@ def doomed():
         yield warm
 
 
-def test_killed_at_any_point_the_next_sweep_makes_good_and_decides_once(desk, doomed):
+def test_killed_at_any_point_the_next_sweep_makes_good_and_decides_once(tmp_path, company, doomed):
     """The command line's sweep, SIGKILLed within what follows a refusal."""
+    desk = Desk(tmp_path, company, doomed)
     with desk.operator.engine.begin() as connection:
         own = sa.literal("refused-") + sa.cast(schema.parties.c.id, sa.String) + "@proveedor.example"
         connection.execute(sa.update(schema.parties).values(email=own, phone="0981 123-456"))
     operator = Simulator(desk.operator.engine, 5)
-    desk.run("sweep")
+    plain_sheets(desk.include)
+    desk.run("sweep", "payment_order")
     saved = [operator.save_payment_order().document for _ in range(2)]
-    desk.run("sweep")
+    desk.run("sweep", "payment_order")
     with Mailbox() as server:
         smtp = f"smtp://127.0.0.1:{server.port}/?disable_ssl=true&disable_tls=true"
         assert "2 refused" in desk.run("deliver", AIRFLOW_CONN_SMTP=smtp)
@@ -329,7 +332,7 @@ def test_killed_at_any_point_the_next_sweep_makes_good_and_decides_once(desk, do
     points, killed = _sweep(desk, doomed, 0), 0
     for point in range(points, 0, -max(1, points // 9)):
         killed += _sweep(desk, doomed, point) == -9
-        assert _run(desk, doomed) == 0, point
+        desk.run("sweep", "payment_order")
         outbox = Outbox.open(f"sqlite:///{desk.folder / 'outbox.db'}")
         mails, texts = (outbox.messages(Filter(channel=channel)) for channel in ("email", "phone"))
         told = [[entry.cause for entry in outbox.history(row.key)].count("escalated") for row in mails]
@@ -345,14 +348,10 @@ def _sweep(desk, doomed, point):
     for stale in desk.folder.glob("outbox.db*"):
         stale.unlink()
     shutil.copy(desk.folder / "before.db", desk.folder / "outbox.db")
-    count = desk.folder / "points"
-    status = _run(desk, doomed, CHAOS_POINT=str(point), CHAOS_COUNT=str(count))
+    count, output = desk.folder / "points", desk.folder / "output.txt"
+    env = {**desk.env, "CHAOS_POINT": str(point), "CHAOS_COUNT": str(count)}
+    status = doomed.start(["sweep", "payment_order"], env, output).status()
     if point:
         return status
-    assert status == 0, (desk.folder / "output.txt").read_text()
+    assert status == 0, output.read_text()
     return int(count.read_text())
-
-
-def _run(desk, doomed, **env):
-    """The status of a sweep."""
-    return doomed.start(["sweep", "payment_order"], {**desk.env, **env}, desk.folder / "output.txt").status()

@@ -18,7 +18,7 @@ def audiences(path: Path) -> list[str] | None:
         return None
 
 
-@lru_cache(maxsize=1)  # every report asks for the same file
+@lru_cache(maxsize=4)  # every report of a DAG file asks
 def _named(text: str) -> tuple[str, ...]:
     return tuple(_keys(_keys(yaml.compose(text, Loader=yaml.SafeLoader)).get("audiences")))
 
