@@ -31,13 +31,6 @@ from tests.letters import (
 )
 
 
-@pytest.fixture
-def outbox(database_url):
-    outbox = Outbox.open(database_url)
-    yield outbox
-    outbox.close()
-
-
 def put(outbox, *messages, cursors=None, seconds=0.0) -> Put:
     return outbox.put(list(messages), cursors or {}, at(seconds))
 

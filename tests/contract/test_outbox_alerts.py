@@ -5,18 +5,11 @@ from __future__ import annotations
 import pytest
 
 from emailketing.errors import OutboxError
-from emailketing.outbox import Kept, Outbox
+from emailketing.outbox import Kept
 from tests.letters import NOW, at, letter
 
 ANA = ("stock", "email", "ana@company.example", "daily running")
 BOB = ("stock", "email", "bob@company.example", "daily running")
-
-
-@pytest.fixture
-def outbox(database_url):
-    outbox = Outbox.open(database_url)
-    yield outbox
-    outbox.close()
 
 
 def test_what_is_kept_is_recalled_with_the_count_of_its_changes(outbox):

@@ -6,23 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import pytest
 import sqlalchemy as sa
 
 from emailketing.model import Campaign, Kind, Recipient, State
-from emailketing.outbox import Last, Outbox, Sought
+from emailketing.outbox import Last, Sought
 from emailketing.outbox.editions import Used
 from emailketing.road.earlier import Earlier
 from tests.letters import NOW, at, letter
 
 PRICES = {"LUB-1": "180000", "Ñ-2": "7.5"}
-
-
-@pytest.fixture
-def outbox(database_url):
-    outbox = Outbox.open(database_url)
-    yield outbox
-    outbox.close()
 
 
 def test_what_an_edition_told_first_stands(outbox):

@@ -10,17 +10,10 @@ from threading import Barrier
 import pytest
 
 from emailketing.model import Recipient, State
-from emailketing.outbox import Escalation, Outbox
+from emailketing.outbox import Escalation
 from tests.letters import LEASE_S, NOW, at, begin, letter, refused, states
 
 REASON = "email is empty in the ERP"
-
-
-@pytest.fixture
-def outbox(database_url):
-    outbox = Outbox.open(database_url)
-    yield outbox
-    outbox.close()
 
 
 def put_refused(outbox, *documents, **changes):

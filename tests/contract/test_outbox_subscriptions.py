@@ -5,21 +5,13 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-import pytest
 import sqlalchemy as sa
 
 from emailketing.model import Recipient, State, Subscribed, Subscription, Switch, document_of, version_of
-from emailketing.outbox import Addressed, Outbox
+from emailketing.outbox import Addressed
 from tests.letters import NOW, at, letter
 
 ANA = Subscription("cash_closing", "email", "ana@x.example", "Ana Ñandú 🛢️", "es", {"branch": "001"}, {"hour": 7})
-
-
-@pytest.fixture
-def outbox(database_url):
-    outbox = Outbox.open(database_url)
-    yield outbox
-    outbox.close()
 
 
 def put(outbox, *messages):

@@ -16,13 +16,6 @@ from tests.letters import LEASE_S, NOW, accepted, at, claim, later, letter, tale
 ANA, EVA = "ana@example.com", "eva@example.com"
 
 
-@pytest.fixture
-def outbox(database_url):
-    outbox = Outbox.open(database_url)
-    yield outbox
-    outbox.close()
-
-
 def offer(document, address=ANA, kind=Kind.CAMPAIGN, **more):
     given = {"lane": Lane.BULK, "on_unknown": OnUnknown.NEVER, **more}
     return letter(document, recipient=Recipient(address), kind=kind, **given)

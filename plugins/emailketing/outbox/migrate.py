@@ -7,11 +7,12 @@ import logging
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
@@ -32,11 +33,9 @@ def migrate(engine: sa.Engine) -> None:
     with engine.connect() as connection:
         if _revision(connection) == newest():
             return
-    scripts = _config()
     with _alone(engine) as connection:
-        scripts.attributes["connection"] = connection
         try:
-            command.upgrade(scripts, "head")
+            upgrade(connection)
         except CommandError as error:
             raise OutboxError(
                 f"The outbox's tables cannot be brought up to date: {error}",
@@ -45,16 +44,26 @@ def migrate(engine: sa.Engine) -> None:
         _explain_states(connection)
 
 
-@cache
 def newest() -> str | None:
     """The last of the migrations; the first call of a process imports them all."""
-    return ScriptDirectory.from_config(_config()).get_current_head()
+    return _scripts().get_current_head()
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
-    return config
+@cache
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(Path(__file__).with_name("migrations")))
+
+
+def upgrade(connection: sa.Connection, to: str = "head") -> None:
+    """What `alembic.command.upgrade` does, which would import all migrations anew each time."""
+    config, scripts = Config(), _scripts()
+    config.attributes["connection"] = connection
+
+    def missing(done: Any, _context: Any) -> Any:
+        return scripts._upgrade_revs(to, done)
+
+    with EnvironmentContext(config, scripts, fn=missing, destination_rev=to):
+        scripts.run_env()
 
 
 def _revision(connection: sa.Connection) -> str | None:
