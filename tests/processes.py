@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import select
 import signal
@@ -19,6 +20,10 @@ from demo.stage import MARK
 
 PROJECT = Path(__file__).resolve().parents[1]
 LONGEST_S = 180.0  # a run that takes longer has hung
+
+#: Processes that share nothing with the test, as spawned ones, but are forked from one that has imported the most.
+FRESH = multiprocessing.get_context("forkserver")
+FRESH.set_forkserver_preload(["tests.preloaded"])
 
 
 class Process:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +16,7 @@ from emailketing.outbox import Outbox, connect_outbox
 from emailketing.outbox.migrate import VERSION_TABLE
 from emailketing.outbox.schema import metadata
 from tests.letters import NOW, letter
+from tests.processes import FRESH
 
 
 @pytest.fixture
@@ -54,8 +54,7 @@ def test_migrating_again_changes_nothing(engine):
 
 
 def test_processes_that_start_at_once_migrate_once(database_url):
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(3) as pool:
+    with FRESH.Pool(3) as pool:
         assert pool.map(_open, [database_url] * 3, chunksize=1) == [{}] * 3
 
 

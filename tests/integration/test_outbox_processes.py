@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import threading
@@ -18,8 +17,7 @@ from emailketing.model import State
 from emailketing.outbox import Outbox, connect_outbox, upkeep
 from emailketing.outbox.put import put
 from tests.letters import ERP_TIME, LEASE_S, NOW, accepted, at, claim, letter, tale
-
-SPAWN = multiprocessing.get_context("spawn")
+from tests.processes import FRESH
 
 
 @pytest.fixture
@@ -31,7 +29,7 @@ def outbox(database_url):
 
 def run_all(work, arguments):
     """`work` in one process per argument, all let go at once."""
-    with SPAWN.Manager() as manager, SPAWN.Pool(len(arguments)) as pool:
+    with FRESH.Manager() as manager, FRESH.Pool(len(arguments)) as pool:
         gate = manager.Barrier(len(arguments))
         return pool.starmap(work, [(gate, *each) for each in arguments], chunksize=1)
 
@@ -137,8 +135,8 @@ class Held:
 
 def test_a_killed_delivery_leaves_one_message_in_doubt_however_many_it_had_claimed(outbox, database_url):
     outbox.put([letter(str(number)) for number in range(200)], {}, NOW)
-    ours, theirs = SPAWN.Pipe()
-    process = SPAWN.Process(target=_deliver_until_killed, args=(theirs, database_url))
+    ours, theirs = FRESH.Pipe()
+    process = FRESH.Process(target=_deliver_until_killed, args=(theirs, database_url))
     process.start()
     begun = [ours.recv() for _ in range(20)]
     os.kill(process.pid, signal.SIGKILL)
