@@ -153,7 +153,7 @@ def test_every_version_that_stood_still_is_told_once_in_any_schedule(eternal_era
 
 KINDS = ("order", "receipt", "closing")
 WRITERS = 8
-EACH, DELAYS_S = (625, (0,) * 20 + (5, 60)) if LONG else (250, (0,) * 12 + (0.3, 1.5))
+EACH, DELAYS_S = (625, (0,) * 20 + (5, 60)) if LONG else (150, (0,) * 12 + (0.3, 1.5))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from emailketing.errors import ChannelDown
 from emailketing.model import Kind, Lane, State
 from emailketing.outbox import Filter
 from emailketing.tasks import upkeep
+from tests.town import plain_sheets
 
 CACHED = (settings.load, wiring.erp, wiring.outbox, wiring.renderer, wiring._lines)
 
@@ -20,8 +21,9 @@ def sweep(desk, monkeypatch):
     """The sweep task of dags/notifications.py, in this process, with the desk's connections; it hardly lingers."""
     for name in ("AIRFLOW_CONN_ERP", "AIRFLOW_CONN_EMAILKETING", "AIRFLOW_CONN_SMTP", "EMAILKETING_INCLUDE"):
         monkeypatch.setenv(name, desk.env[name])
-    monkeypatch.setenv("EMAILKETING_SWEEP__LINGER_S", "1.5")
+    monkeypatch.setenv("EMAILKETING_SWEEP__LINGER_S", "0.5")
     monkeypatch.setenv("EMAILKETING_SWEEP__POLL_S", "0.2")
+    plain_sheets(desk.include)
     for each in CACHED:
         each.cache_clear()
     declared = tasks.declared(settings.load().dags).values()
