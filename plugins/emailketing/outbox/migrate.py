@@ -7,12 +7,11 @@ import logging
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
+from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
@@ -44,26 +43,23 @@ def migrate(engine: sa.Engine) -> None:
         _explain_states(connection)
 
 
-def newest() -> str | None:
-    """The last of the migrations; the first call of a process imports them all."""
-    return _scripts().get_current_head()
-
-
 @cache
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory(str(Path(__file__).with_name("migrations")))
+def newest() -> str | None:
+    """The last of the migrations; to know it, the first call of a process imports them all."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def upgrade(connection: sa.Connection, to: str = "head") -> None:
-    """What `alembic.command.upgrade` does, which would import all migrations anew each time."""
-    config, scripts = Config(), _scripts()
+    """Apply the migrations that are missing up to `to`."""
+    config = _config()
     config.attributes["connection"] = connection
+    command.upgrade(config, to)
 
-    def missing(done: Any, _context: Any) -> Any:
-        return scripts._upgrade_revs(to, done)
 
-    with EnvironmentContext(config, scripts, fn=missing, destination_rev=to):
-        scripts.run_env()
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    return config
 
 
 def _revision(connection: sa.Connection) -> str | None:
