@@ -61,7 +61,8 @@ preview: runtime ## render MAILING with a real document, or REPORT's last period
 	@bin/emailketing preview $(if $(REPORT),$(REPORT) --open,$(MAILING)) $(ARGS)
 
 .PHONY: golden
-golden: runtime ## write the expected renderings anew; read the difference afterwards
+golden: ## write the expected renderings anew; read the difference afterwards
+	@bin/setup test
 	GOLDEN=write $(BIN)/pytest tests/golden -q $(ARGS)
 	@git status --short tests/golden
 

@@ -4,14 +4,13 @@ The expected files beside it are written by `pytest tests/golden --golden-write`
 PDFs are compared by their words, page by page, so that a new version of a font or of the printer does not matter.
 """
 
-import io
 import os
 
-import pypdf
 import yaml
 
 from emailketing.channels.gsm7 import segments, transliterated
 from emailketing.settings import PROJECT
+from tests import paper
 from tests.cases import rendered
 from tests.golden.conftest import HERE
 
@@ -41,9 +40,9 @@ def parts(content):
 
 
 def told(sheet):
-    pages = pypdf.PdfReader(io.BytesIO(sheet.data)).pages
-    texts = [f"--- page {number} of {len(pages)}\n{page.extract_text()}" for number, page in enumerate(pages, 1)]
-    return "\n".join([sheet.filename, *texts]) + "\n"
+    pages = paper.pages(sheet.data)
+    texts = [f"--- page {number} of {len(pages)}\n{text}" for number, text in enumerate(pages, 1)]
+    return "\n".join([sheet.filename, *texts])
 
 
 def comparable(name, text):

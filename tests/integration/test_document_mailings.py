@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -11,7 +10,6 @@ from decimal import ROUND_HALF_UP, Decimal
 from email import policy
 from email.parser import BytesParser
 
-import pypdf
 import pytest
 import sqlalchemy as sa
 
@@ -21,6 +19,7 @@ from emailketing import road
 from emailketing.channels.wire import assemble
 from emailketing.model import Mailing, State
 from emailketing.settings import PROJECT
+from tests import paper
 from tests.town import Town
 
 MAILINGS = {name: Mailing(name, expires_after_s=86400) for name in ("quotation", "payment_order", "receipt")}
@@ -205,9 +204,7 @@ def mailed(town, name, saved):
 
 def pages(mail):
     (pdf,) = [part for part in mail.iter_attachments() if part.get_content_type() == "application/pdf"]
-    return pdf.get_filename(), [
-        " ".join(page.extract_text().split()) for page in pypdf.PdfReader(io.BytesIO(pdf.get_content())).pages
-    ]
+    return pdf.get_filename(), [" ".join(page.split()) for page in paper.pages(pdf.get_content())]
 
 
 def written(value, currency, language):

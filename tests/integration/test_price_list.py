@@ -5,11 +5,11 @@ from dataclasses import replace
 from email import message_from_bytes, policy
 
 import openpyxl
-import pypdf
 import pytest
 
 from emailketing import road
 from emailketing.model import State
+from tests import paper
 from tests.desk import PROJECT
 from tests.market import PRICE_LIST, WORKBOOK
 
@@ -78,8 +78,7 @@ def test_each_list_is_the_erps_line_by_line(sent, number):
         code = next(place for place, name in enumerate(head) if name in {"Código", "Code"})
         price = next(place for place, name in enumerate(head) if str(name).startswith(("Su precio", "Your price")))
         assert {line[code]: round(float(line[price]), places) for line in lines if line[code] in prices} == prices
-        pages = pypdf.PdfReader(attached(market, row, "pdf")).pages
-        words = " ".join(page.extract_text() for page in pages)
+        words = " ".join(paper.pages(attached(market, row, "pdf").getvalue()))
         assert {each for each in prices if each in words} == prices.keys()
 
 

@@ -1,6 +1,3 @@
-import io
-
-import pypdf
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +7,7 @@ from emailketing.render import Renderer
 from emailketing.render.listing import Listing, Ruler
 from emailketing.report.report import HeadText
 from emailketing.settings import PROJECT, load
+from tests import paper
 from tests.cases import report
 
 HEADS = [HeadText("a", "", False, 50), HeadText("b", "", True, 25), HeadText("c", "", True, 25)]
@@ -82,8 +80,7 @@ def test_a_long_table_has_all_its_rows_its_head_on_every_page_and_its_total_in_c
         ],
     }
     content = renderer.render("balances", {"report": report(given, "es")}, Recipient("a@b.example", "", "es"))
-    pages = pypdf.PdfReader(io.BytesIO(content.attachments[-1].data)).pages
-    texts = [" ".join(page.extract_text().split()) for page in pages]
+    texts = [" ".join(page.split()) for page in paper.pages(content.attachments[-1].data)]
     whole = " ".join(texts)
     assert [n for n in range(1, 401) if f"Cliente {n} " not in whole] == [201, 202]
     assert "ninguna manera" in whole

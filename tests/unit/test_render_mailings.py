@@ -1,14 +1,12 @@
 """What the shipped mailings must keep, whatever the ERP gives: where a page breaks, what fits a phone."""
 
-import io
-
-import pypdf
 import pytest
 import yaml
 
 from emailketing.model import Recipient
 from emailketing.render import Renderer
 from emailketing.settings import PROJECT, load
+from tests import paper
 
 GOLDEN = PROJECT / "tests" / "golden"
 
@@ -35,7 +33,7 @@ def pages_of(renderer, case, count):
     many = [{**lines[at % len(lines)], "number": f"F-{at:04d}", "code": f"F-{at:04d}"} for at in range(count)]
     content = renderer.render(case.split("/")[0], {**row, "lines": many}, recipient)
     (pdf,) = [each for each in content.attachments if each.media_type == "application/pdf"]
-    return [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf.data)).pages]
+    return paper.pages(pdf.data)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, *range(5, 13), 20, 25, 30, 31, 32, 60])
