@@ -6,6 +6,7 @@ a test that takes `database_url` runs once over each of the three.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -16,6 +17,9 @@ import pytest
 from tests import scratch, servers
 
 scratch.use_memory()
+
+# Seldom: what a sheet or a query leaves behind is large, and looking through all of it again and again takes a sixth.
+gc.set_threshold(50_000, 20, 20)
 
 # Airflow makes a folder when it is imported: below var/, not in the user's home.
 os.environ["AIRFLOW_HOME"] = str(Path(__file__).parents[1] / "var" / "airflow-tests")

@@ -11,13 +11,12 @@ import yaml
 from emailketing.channels.gsm7 import segments, transliterated
 from emailketing.settings import PROJECT
 from tests import paper
-from tests.cases import rendered
+from tests.cases import read, rendered
 from tests.golden.conftest import HERE
 
 
 def test_the_case_gives_what_is_expected(case, renderer, request):
-    given = yaml.safe_load((case / "input.yaml").read_text(encoding="utf-8"))
-    content = rendered(renderer, case.parent.name, given)
+    content = rendered(renderer, case.parent.name, read(case))
     files = dict(parts(content))
     if request.config.getoption("--golden-write", default=False) or os.environ.get("GOLDEN") == "write":
         write(case, files)

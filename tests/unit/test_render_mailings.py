@@ -6,7 +6,7 @@ import yaml
 from emailketing.model import Recipient
 from emailketing.render import Renderer
 from emailketing.settings import PROJECT, load
-from tests import paper
+from tests import cases, paper
 
 GOLDEN = PROJECT / "tests" / "golden"
 
@@ -23,8 +23,8 @@ def renderer():
 
 
 def given(case):
-    read = yaml.safe_load((GOLDEN / case / "input.yaml").read_text(encoding="utf-8"))
-    return read["row"], read["lines"], Recipient(**read["recipient"])
+    told = cases.read(GOLDEN / case)
+    return told["row"], told["lines"], Recipient(**told["recipient"])
 
 
 def pages_of(renderer, case, count):

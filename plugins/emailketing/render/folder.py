@@ -208,7 +208,7 @@ def _labels(path: Path, *, lists: bool = False) -> dict[str, str]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found: Any = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        found: Any = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader) or {}
     except FileNotFoundError:
         return {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
