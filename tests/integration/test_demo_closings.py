@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -367,8 +368,12 @@ def test_real_rows_make_mails_in_both_languages(erp, operator, mailing):
 
 
 def rendered(mailing, row, language="es"):
-    renderer = Renderer(PROJECT / "include", company=load().company.model_dump())
-    return renderer.render(mailing, row, Recipient("audit@company.example", "Auditoría", language))
+    return renderer().render(mailing, row, Recipient("audit@company.example", "Auditoría", language))
+
+
+@cache
+def renderer():
+    return Renderer(PROJECT / "include", company=load().company.model_dump())
 
 
 def test_the_sql_names_no_dialect_s_own_function():

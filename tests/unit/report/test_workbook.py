@@ -200,7 +200,7 @@ def test_more_rows_than_a_sheet_holds_are_told(monkeypatch):
 
 
 MEMORY = """
-import resource, sys
+import re, resource, sys
 from tests.unit.report.test_workbook import *
 numbers = range(int(sys.argv[1]))
 rows = [{"n": n, "name": f"cliente {n}", "amount": Decimal(n) / 4, "day": date(2026, 1, 1)} for n in numbers]
@@ -210,10 +210,10 @@ made(table([{"amount": 1}]))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 file = made(whole)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024, len(file.data))
-sheet = openpyxl.load_workbook(io.BytesIO(file.data), read_only=True)["Hoja 1"]
-last = None
-for count, last in enumerate(sheet.rows, 1): pass
-print(count, last[2].value)
+with zipfile.ZipFile(io.BytesIO(file.data)) as book:  # a reader of workbooks takes as long as the writer
+    sheet = book.read("xl/worksheets/sheet1.xml")
+last = sheet[sheet.rindex(b"<row "):]
+print(sheet.count(b"<row "), re.search(rb'<c r="C100002"[^>]*><f>(.*?)</f>', last)[1].decode())
 """
 
 
@@ -222,7 +222,7 @@ def test_a_hundred_thousand_rows_are_all_there_and_take_little_memory():
     env = {"PYTHONPATH": f"{PROJECT / 'plugins'}:{PROJECT}", "PATH": ""}
     done = subprocess.run(command, cwd=PROJECT, env=env, capture_output=True, text=True, check=True)
     grown, size, count, total = done.stdout.split()
-    assert (count, total) == ("100002", "=SUBTOTAL(109,C2:C100001)")
+    assert (count, total) == ("100002", "SUBTOTAL(109,C2:C100001)")
     assert float(grown) < 60  # MB: the file itself, and what packs it
     assert int(size) > 1_000_000
 
