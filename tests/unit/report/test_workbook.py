@@ -213,18 +213,18 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024, len(
 with zipfile.ZipFile(io.BytesIO(file.data)) as book:  # a reader of workbooks takes as long as the writer
     sheet = book.read("xl/worksheets/sheet1.xml")
 last = sheet[sheet.rindex(b"<row "):]
-print(sheet.count(b"<row "), re.search(rb'<c r="C100002"[^>]*><f>(.*?)</f>', last)[1].decode())
+print(sheet.count(b"<row "), re.search(rb'<c r="C30002"[^>]*><f>(.*?)</f>', last)[1].decode())
 """
 
 
-def test_a_hundred_thousand_rows_are_all_there_and_take_little_memory():
-    command = [sys.executable, "-c", MEMORY, "100000"]
+def test_thirty_thousand_rows_are_all_there_and_take_little_memory():
+    command = [sys.executable, "-c", MEMORY, "30000"]
     env = {"PYTHONPATH": f"{PROJECT / 'plugins'}:{PROJECT}", "PATH": ""}
     done = subprocess.run(command, cwd=PROJECT, env=env, capture_output=True, text=True, check=True)
     grown, size, count, total = done.stdout.split()
-    assert (count, total) == ("100002", "SUBTOTAL(109,C2:C100001)")
-    assert float(grown) < 60  # MB: the file itself, and what packs it
-    assert int(size) > 1_000_000
+    assert (count, total) == ("30002", "SUBTOTAL(109,C2:C30001)")
+    assert float(grown) < 5  # MB: the file itself, and what packs it; twice as much if all cells were kept
+    assert int(size) > 500_000
 
 
 def rows_of(file):
