@@ -26,7 +26,7 @@ from tests.smtp_servers import (
     make_certificate,
 )
 
-PATIENCE_S = 0.6
+PATIENCE_S = 1.0
 BIG = b"Subject: big\r\n\r\n" + b"x" * 76 * 150_000 + b"\r\n"  # more than the kernel's buffers hold
 
 # What becomes of the first message. Each line: state, attempts, when next.
