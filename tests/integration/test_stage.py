@@ -28,7 +28,8 @@ time.sleep(60)
 """
 
 STAGE = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where the tests run under nohup
 from pathlib import Path
 from demo.stage import Stage, Stopped
 try:

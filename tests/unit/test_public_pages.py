@@ -144,3 +144,4 @@ def test_what_an_outbox_that_does_not_answer_keeps_from_being_counted_is_told_at
         assert time.monotonic() - started < 1
     assert caplog.messages == [f"{waiting} more visits were not counted"]
     answer.set()
+    recorder._thread.join(10)  # what it says now belongs to no other test
