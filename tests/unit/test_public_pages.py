@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 import time
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import httpx
@@ -69,10 +70,23 @@ def asked(*requests):
 
     async def ask():
         app = application(Service(away, DOOR, Meter(SECRET, BASE), PAGES))
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://x.example") as client:
+        transport = httpx.ASGITransport(app)
+        async with living(app), httpx.AsyncClient(transport=transport, base_url="https://x.example") as client:
             return [await client.request(method, path) for method, path in requests]
 
     return asyncio.run(ask())
+
+
+@asynccontextmanager
+async def living(app):
+    """The life of a service, as its server tells it."""
+    told, answers = asyncio.Queue(), asyncio.Queue()
+    life = asyncio.create_task(app({"type": "lifespan"}, told.get, answers.put))
+    await told.put({"type": "lifespan.startup"})
+    await answers.get()
+    yield
+    await told.put({"type": "lifespan.shutdown"})
+    await life
 
 
 def test_it_answers_with_and_without_the_path_of_the_public_address():
@@ -144,4 +158,6 @@ def test_what_an_outbox_that_does_not_answer_keeps_from_being_counted_is_told_at
         assert time.monotonic() - started < 1
     assert caplog.messages == [f"{waiting} more visits were not counted"]
     answer.set()
-    recorder._thread.join(10)  # what it says now belongs to no other test
+    recorder._thread.join(5)
+    assert not recorder._thread.is_alive()
+    assert len(caplog.messages) == 1

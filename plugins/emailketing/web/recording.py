@@ -31,6 +31,7 @@ class Recorder:
         self._outbox = outbox
         self._visits: queue.Queue[road.Visit | None] = queue.Queue(_WAITING)
         self._dropped, self._told_at = 0, -_TOLD_EACH_S
+        self._over = False  # what is still in hand has been told as not counted
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
         self._thread.start()
 
@@ -49,12 +50,13 @@ class Recorder:
             ending = 1
         self._thread.join(max(deadline - time.monotonic(), 0))
         if self._thread.is_alive():
+            self._over = True
             self._dropped += self._visits.unfinished_tasks - ending
         if self._dropped:
             log.warning("%d more visits were not counted", self._dropped)
 
     def _work(self) -> None:
-        while (visit := self._visits.get()) is not None:
+        while (visit := self._visits.get()) is not None and not self._over:
             try:
                 road.respond(self._outbox(), visit)
             except OperationsError as error:
@@ -65,6 +67,8 @@ class Recorder:
                 self._visits.task_done()
 
     def _drop(self, why: str) -> None:
+        if self._over:
+            return
         self._dropped += 1
         if time.monotonic() - self._told_at >= _TOLD_EACH_S:
             self._told_at = time.monotonic()
