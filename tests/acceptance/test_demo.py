@@ -183,10 +183,19 @@ class Airflow:
     def post(self, path, body):
         return self._asked(path, json.dumps(body).encode())
 
-    def _asked(self, path, data):
+    def _asked(self, path, data, patience_s=120):
+        """The answer; on SQLite, Airflow may have to be asked again where others write."""
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
-        with urllib.request.urlopen(urllib.request.Request(self.url + path, data, headers), timeout=60) as answer:
-            return json.load(answer)
+        request = urllib.request.Request(self.url + path, data, headers)
+        end = time.monotonic() + patience_s
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=60) as answer:
+                    return json.load(answer)
+            except OSError as error:
+                if getattr(error, "code", 500) < 500 or time.monotonic() > end:
+                    raise
+                time.sleep(1)
 
     def wait_for_success(self, dag, at_most_s=120):
         end = time.monotonic() + at_most_s
