@@ -48,6 +48,7 @@ class Desk:
                 {"conn_type": "generic", "login": "leave@company.example", "password": "a secret of the tests alone"}
             ),
             "EMAILKETING_INCLUDE": str(self.include),
+            "EMAILKETING_SWEEP__QUIET_S": "0.1",  # nobody saves one document again and again here
             "AIRFLOW_HOME": str(folder / "airflow"),
         }
 
