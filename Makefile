@@ -5,8 +5,9 @@ BIN := .venv/bin
 export PYTHONPATH := plugins
 MAILING ?= purchase_order
 ARGS ?=
+# Many tests wait: for a time-out, for another process. So there are more of them at a time than two cores could do.
+TOGETHER := tests --ignore=tests/acceptance -n 3 --dist loadfile
 # The acceptance tests start a whole Airflow each: one at a time.
-TOGETHER := tests --ignore=tests/acceptance -n 2 --dist loadfile
 ALONE := tests/acceptance
 # pytest ends with 5 when ARGS (-k …) leaves none to run here.
 NONE_IS_FINE := $(if $(ARGS),|| [ $$? = 5 ])
