@@ -419,6 +419,13 @@ def test_the_check_tells_the_line_of_words_that_cannot_be_read(write):
     assert [(Path(error.path).name, error.line) for error in errors] == [("words.es.yaml", 3)]
 
 
+def test_the_check_names_what_is_wrong_in_words(write):
+    (error,) = write({"order/text.txt.j2": "x", "order/subject.txt.j2": "x", "order/words.es.yaml": "a: *b\n"}).check(
+        "order"
+    )
+    assert "found undefined alias 'b'" in str(error)
+
+
 def test_only_what_a_channel_carries_is_rendered(order):
     parts = {"body__html": "<p>mail</p>", "phone__txt": "\n text \n", "sheet__html": "{{ 1 / 0 }}"}
     renderer = order(**parts)

@@ -208,7 +208,7 @@ def _labels(path: Path, *, lists: bool = False) -> dict[str, str]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found: Any = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader) or {}
+        found: Any = _parsed(path.read_text(encoding="utf-8")) or {}
     except FileNotFoundError:
         return {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -220,3 +220,10 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise TemplateError("Words must be lines of the form 'name: \"text\"'.", path=path)
     return found
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return yaml.load(text, Loader=yaml.CSafeLoader)
+    except yaml.YAMLError:  # libyaml is quick, and says less well what is wrong and where
+        return yaml.safe_load(text)
