@@ -554,10 +554,7 @@ def masked(address: str) -> str:
 
 def query_files(folder: Path) -> Iterator[Path]:
     """The queries below a folder of SQL. What lies in its folder `capture` are scripts for the ERP's database."""
-    yield from folder.glob("*.sql")
-    for below in folder.iterdir() if folder.is_dir() else ():
-        if below.is_dir() and below.name != "capture":
-            yield from below.rglob("*.sql")
+    return (path for path in folder.rglob("*.sql") if path.relative_to(folder).parts[0] != "capture")
 
 
 def chunks(items: Sequence[T], size: int) -> list[Sequence[T]]:

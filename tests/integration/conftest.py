@@ -47,12 +47,18 @@ def _urls(folder):
 
 
 @pytest.fixture
-def town(tmp_path, include, new_town):
-    """Its PDFs are plain."""
-    plain_sheets(include)
+def printing_town(tmp_path, include, new_town):
+    """A town as it is, with real PDFs."""
     town = new_town(tmp_path, include)
     yield town
     town.close()
+
+
+@pytest.fixture
+def town(include, printing_town):
+    """A town whose PDFs are plain."""
+    plain_sheets(include)
+    return printing_town
 
 
 @pytest.fixture(scope="session")

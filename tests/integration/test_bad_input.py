@@ -130,7 +130,8 @@ def test_an_address_with_a_line_break_is_never_written_to_and_the_rest_goes_out(
         "{{ 7 * 7 }} {% raw %}",
     ],
 )
-def test_any_name_travels_to_the_recipient_as_it_is_and_does_no_harm(town, name):
+def test_any_name_travels_to_the_recipient_as_it_is_and_does_no_harm(printing_town, name):
+    town = printing_town
     saved = saved_for(town, name=name)
     town.sweep()
     with ScriptedServer() as server:

@@ -58,8 +58,8 @@ def test_it_runs_on_servers_as_well(served_town):
     assert {row.document for row in served_town.rows(states=(State.ACCEPTED,))} == {one.document for one in saved}
 
 
-def test_the_mail_is_what_the_supplier_needs(tmp_path, include, new_town):
-    town = new_town(tmp_path, include)
+def test_the_mail_is_what_the_supplier_needs(printing_town):
+    town = printing_town
     saved = town.operator.save_purchase_order()
     town.sweep()
     (row,) = town.rows()
@@ -73,7 +73,6 @@ def test_the_mail_is_what_the_supplier_needs(tmp_path, include, new_town):
     (pdf,) = mail.iter_attachments()
     assert pdf.get_content_type() == "application/pdf"
     assert saved.document in pdf.get_filename()
-    town.close()
 
 
 def test_a_late_commit_with_an_older_time_is_found(town):
