@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -95,6 +96,14 @@ def cold(argv: Sequence[str], env: Mapping[str, str], output: Path) -> Process:
         environment = {**clean_environment(), **env}
         process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
     return Process(process.pid, process.wait)
+
+
+def until(happened: Callable[[], object], patience_s: float = 60.0) -> None:
+    """Wait for something that another process does."""
+    end = time.monotonic() + patience_s
+    while not happened():
+        assert time.monotonic() < end, f"it has not happened within {patience_s:.0f} s"
+        time.sleep(0.02)
 
 
 def alive(var: Path) -> list[str]:

@@ -22,7 +22,7 @@ from emailketing.audience import Meter
 from emailketing.model import Measuring, Recipient, State, What, Who
 from tests.desk import PROJECT
 from tests.market import DOOR, PRESENTATION, PROMOTION, SECRET
-from tests.processes import cold
+from tests.processes import cold, until
 
 BASE = "https://petroleradeleste.example"
 METER = Meter([SECRET.decode()], BASE, Measuring(opens=True, clicks=True))
@@ -52,13 +52,6 @@ def answers(client):
         return client.get("/health").text == "ok"
     except httpx.TransportError:
         return False
-
-
-def until(happened, patience_s=30.0):
-    deadline = time.monotonic() + patience_s
-    while not happened():
-        assert time.monotonic() < deadline, "it has not happened"
-        time.sleep(0.03)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from demo.stage import Stage, StageError, answers, free_ports
-from tests.processes import alive
+from tests.processes import alive, until
 
 PROJECT = Path(__file__).parents[2]
 
@@ -56,13 +56,6 @@ def run():
             return stack.enter_context(process)
 
         yield start
-
-
-def until(true, at_most_s=60):
-    end = time.monotonic() + at_most_s
-    while not true():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)

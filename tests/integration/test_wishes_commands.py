@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from contextlib import contextmanager
 
 import pytest
@@ -16,6 +15,7 @@ from emailketing.model import Content, Kind, Lane, OnUnknown, Recipient, Sender
 from emailketing.outbox import Outbox
 from emailketing.road import utc_now
 from tests.letters import letter
+from tests.processes import until
 from tests.smtp_servers import ScriptedServer, Stall
 
 SECRET = "a secret of the tests alone"
@@ -181,13 +181,6 @@ def test_whoever_leaves_while_a_delivery_is_under_way_gets_nothing_more(shop):
         delivered()
         assert [message.recipients for message in server.accepted] == [(sent,)]
     assert states(shop) == {sent: "accepted", left[0]: "suppressed", left[1]: "suppressed"}
-
-
-def until(condition):
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def test_who_withdrew_in_the_erp_is_not_written_to(shop):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
@@ -184,11 +185,8 @@ def _outbox_counts() -> str:
 def _mail_server() -> str:
     from emailketing import wiring
 
-    channel = wiring.email()
-    try:
+    with closing(wiring.email()) as channel:
         channel.open()
-    finally:
-        channel.close()
     return "the mail server greets and lets us in"
 
 
@@ -202,11 +200,8 @@ def _door() -> str:
 def _gateway() -> str:
     from emailketing import wiring
 
-    channel = wiring.phone()
-    try:
+    with closing(wiring.phone()) as channel:
         channel.open()
-    finally:
-        channel.close()
     return "apprise can use its URL" if not settings.load().phone.email_to_sms else "texts go by the mail server"
 
 
